@@ -1,0 +1,56 @@
+"""Data for the benches: found through EYEBRIGHT_DATA (a folder), or made from what is there."""
+
+import io
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def folder() -> Path:
+    """The folder with the data sets; ends the program with a sentence where there is none."""
+    if not os.environ.get("EYEBRIGHT_DATA"):
+        sys.exit("Set EYEBRIGHT_DATA to the folder that holds imagenet-sample.zip and the other sets.")
+    return Path(os.environ["EYEBRIGHT_DATA"])
+
+
+def imagenet_sample() -> list[tuple[str, bytes]]:
+    """(wnid, bytes) of 1000 photos, one of each class, in the order of the classes."""
+    with zipfile.ZipFile(folder() / "imagenet-sample.zip") as archive:
+        names = sorted(name for name in archive.namelist() if name.lower().endswith((".jpeg", ".jpg")))
+        return [(name.split("/")[-1].split("_")[0], archive.read(name)) for name in names]
+
+
+def large_photos(where: Path, count: int) -> list[Path]:
+    """`count` 12-megapixel JPEGs (4032 x 3024, quality 92, 4:2:0) made from real photos and sensor noise."""
+    where.mkdir(parents=True, exist_ok=True)
+    paths = [where / f"photo-{at:04}.jpg" for at in range(count)]
+    photos = imagenet_sample()
+    step = len(photos) // count
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 3, (3024, 4032, 1)).astype(np.float32)
+    for at, path in enumerate(paths):
+        if path.exists():
+            continue
+        picture = Image.open(io.BytesIO(photos[at * step][1])).convert("RGB")
+        scale = max(4032 / picture.width, 3024 / picture.height)
+        left, top = max(picture.width - 4032 / scale, 0) / 2, max(picture.height - 3024 / scale, 0) / 2
+        box = (left, top, picture.width - left, picture.height - top)
+        large = np.asarray(picture.resize((4032, 3024), Image.Resampling.BICUBIC, box=box), np.float32)
+        noisy = large + np.roll(noise, tuple(random.integers(0, 3000, 2)), (0, 1))
+        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(path, quality=92, subsampling="4:2:0")
+    return paths
+
+
+def small_photos(where: Path, count: int) -> Path:
+    """A folder of `count` small photos: the sample's, again and again under new names."""
+    where.mkdir(parents=True, exist_ok=True)
+    photos = imagenet_sample()
+    for at in range(count):
+        path = where / f"photo-{at:06}.jpg"
+        if not path.exists():
+            path.write_bytes(photos[at % len(photos)][1])
+    return where

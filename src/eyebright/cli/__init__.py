@@ -1,0 +1,83 @@
+"""The command line: `eyebright VERB SOURCES... [--options]`.
+
+Each verb is a file beside this one, imported when it is called. Results go to stdout, all else to stderr. Here is the
+one place where an EyebrightError becomes a line and an exit code: 0 all went well, 1 inputs could not be read, 2 the
+request itself is wrong, 130 stopped by Ctrl-C.
+"""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from eyebright import __version__
+from eyebright.errors import EyebrightError
+
+VERBS = {
+    "predict": "Name what is in photos, folders and videos.",
+    "embed": "Write the embeddings of pictures, for search and for teaching.",
+    "inspect": "Show the card of a model file.",
+    "verify": "Run the self-test of a model file on this machine.",
+    "import": "Wrap an ONNX classifier from elsewhere as a model file.",
+    "models": "List the models that ship, or build them.",
+    "doctor": "Check this installation.",
+    "completion": "Print the completion script for your shell.",
+}
+
+
+class Verbs(click.Group):
+    """Knows every verb's line without importing any, so that --help is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = "import_" if cmd_name == "import" else cmd_name  # a Python keyword cannot name a module
+        command: click.Command = import_module(f"eyebright.cli.{module}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="eyebright %(version)s")
+def eyebright() -> None:
+    """Name what is in pictures, on this machine, and say how sure it is.
+
+    \b
+      eyebright predict photo.jpg
+      eyebright predict holiday/ --format json --output names.jsonl
+    """
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """One command; the exit code."""
+    try:
+        code = eyebright.main(arguments, prog_name="eyebright", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except EyebrightError as error:
+        click.echo(f"eyebright: {error}", err=True)
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("eyebright: stopped.", err=True)
+        return 130
+    except BrokenPipeError:  # `eyebright predict ... | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,83 @@
+"""`eyebright import`: an ONNX classifier from elsewhere becomes a model file."""
+
+from pathlib import Path
+
+import click
+
+from eyebright.cli import options
+from eyebright.errors import BadRequest, CannotWrite
+
+
+@click.command(name="import", no_args_is_help=True)
+@click.argument("foreign", type=click.Path(path_type=Path))
+@options.output(required=True, help="The model file to write.")
+@click.option(
+    "--labels", type=click.Path(path_type=Path), help="Names: text, one a line, or JSON (list, or dict by index)."
+)
+@click.option("--mean", help="Subtracted from each channel, in units of 0..1: 0.485,0.456,0.406.")
+@click.option("--std", help="Each channel is divided by it, in units of 0..1: 0.229,0.224,0.225.")
+@click.option("--size", type=click.IntRange(1, 4096), help="Side of its input in pixels.")
+@click.option(
+    "--crop", type=click.FloatRange(0, 1), help="Share of the shorter side that is looked at; 0: all, stretched."
+)
+@click.option("--layout", type=click.Choice(["nchw", "nhwc"]), help="Order of its input's dimensions.")
+@click.option("--activation", type=click.Choice(["softmax", "sigmoid", "none"]), help="What is still to be applied.")
+@click.option("--positive", metavar="LABEL", help="Makes a yes/no model: the label that is looked for.")
+@click.option("--bgr", is_flag=True, help="It wants blue first, as OpenCV and Caffe have it.")
+@click.option("--name", help="What the model is called; the file's name by default.")
+@click.option("--licence", default="", help="Its licence, for the card.")
+@options.force
+def command(
+    foreign: Path,
+    output: Path,
+    labels: Path | None,
+    mean: str | None,
+    std: str | None,
+    size: int | None,
+    crop: float | None,
+    layout: str | None,
+    activation: str | None,
+    positive: str | None,
+    bgr: bool,
+    name: str | None,
+    licence: str,
+    force: bool,
+) -> int:
+    """Wrap an ONNX classifier from elsewhere as a model file.
+
+    What the file tells is read from it (layout, size, labels of an Ultralytics export, its own softmax); what is
+    guessed is said.
+
+    \b
+      eyebright import resnet50.onnx -o resnet50-eyebright.onnx
+      eyebright import flowers.onnx --labels flowers.txt --mean 0.5 --std 0.5 -o flowers-eyebright.onnx
+    """
+    from eyebright.foreign import Choices, read_labels, wrap
+
+    if not foreign.exists():
+        raise BadRequest(f"no such file: {foreign}")
+    if output.exists() and not force:
+        raise CannotWrite(f"{output} exists; --force overwrites it.")
+    wrapped = wrap(
+        foreign,
+        Choices(
+            label_names=read_labels(labels) if labels else None,
+            mean=options.three_numbers("--mean", mean) if mean else None,
+            std=options.three_numbers("--std", std) if std else None,
+            size=size,
+            crop=crop,
+            layout=layout,  # type: ignore[arg-type]
+            activation=activation,  # type: ignore[arg-type]
+            positive=positive,
+            name=name,
+            licence=licence,
+            bgr=bgr,
+        ),
+    )
+    options.write_bytes(output, wrapped.data)
+    for remark in wrapped.remarks:
+        click.echo(f"  {remark}", err=True)
+    click.echo(
+        f"{output}: {len(wrapped.data) / 1e6:.2f} MB. Try it: eyebright predict photo.jpg --model {output}", err=True
+    )
+    return 0

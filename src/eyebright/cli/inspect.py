@@ -1,0 +1,94 @@
+"""`eyebright inspect`: the card of a model file."""
+
+import json
+from typing import Any
+
+import click
+
+from eyebright.cli import options
+
+
+@click.command(no_args_is_help=False)
+@click.argument("model", required=False)
+@click.option("--labels", is_flag=True, help="Also list every label, under what stands above it.")
+@options.text_or_json
+def command(model: str | None, labels: bool, form: str) -> int:
+    """Show the card of a model file: what it names, how well, from what it was made.
+
+    \b
+      eyebright inspect
+      eyebright inspect mine.onnx --format json
+    """
+    import msgspec
+
+    from eyebright import models
+    from eyebright.modelfile import read
+
+    file = read(models.path(model))
+    if form == "json":
+        metadata: dict[str, Any] = json.loads(msgspec.json.encode(file.metadata))
+        found = {"operators": dict(file.contents.operators.most_common()), "values": file.contents.values}
+        entry = {"path": file.path, "size_bytes": len(file.data), "sha256": file.sha256, "graph": found}
+        click.echo(json.dumps({**entry, "metadata": metadata}, ensure_ascii=False))
+        return 0
+    metadata_, card = file.metadata, file.metadata.card
+    spec = metadata_.input
+    crop = f"the middle {spec.crop:.1%} of the shorter side" if spec.crop else "the whole picture, stretched"
+    parts = [f"{len(metadata_.labels):,} labels"] + (
+        [f"{len(metadata_.hierarchy):,} above them"] * bool(metadata_.hierarchy)
+    )
+    rows = [
+        ("", card.description),
+        ("task", f"{metadata_.task}, {', '.join(parts)}"),
+        ("input", f"{spec.size} x {spec.size} pixels: {crop}, {spec.interpolation}"),
+        ("sizes", ", ".join(map(str, spec.sizes))),
+        ("file", f"{len(file.data) / 1e6:.2f} MB, {card.precision}, format {metadata_.format}"),
+        ("parameters", f"{card.parameters:,}" if card.parameters else ""),
+        ("calibration", card.calibration),
+        (
+            "thresholds",
+            f"{len(metadata_.thresholds)} set in the file" if metadata_.thresholds else "0.6 for a statement",
+        ),
+        ("none of these", metadata_.abstain.basis if metadata_.abstain else "not taught"),
+        ("does not know", card.limits),
+        ("data", card.data),
+        ("made from", "; ".join(card.lineage)),
+        ("licence", card.licence),
+        *((name, _figure(figure)) for name, figure in card.metrics.items()),
+        *(("latency", f"{x.ms_p50:g} ms, {x.threads} thread(s), {x.runtime}, {x.device}") for x in card.latencies),
+        ("sha256", file.sha256),
+    ]
+    click.echo(click.style(metadata_.name, bold=True))
+    for name, text in rows:
+        if text:
+            click.echo(_wrapped(name, text))
+    if labels:
+        _tree(file.metadata)
+    return 0
+
+
+def _figure(figure: Any) -> str:
+    interval = f" ({figure.low:.3f} to {figure.high:.3f})" if figure.low is not None else ""
+    return f"{figure.value:.3f}{interval}" + (f", n = {figure.n}" if figure.n else "") + f" {figure.method}".rstrip()
+
+
+def _wrapped(name: str, text: str) -> str:
+    indent = " " * 16 if name else "  "
+    return click.wrap_text(text, 98, f"  {name:<14}" if name else "  ", indent)
+
+
+def _tree(metadata: Any) -> None:
+    """Labels under their parents, as an indented outline."""
+    below: dict[str | None, list[Any]] = {}
+    for node in (*metadata.hierarchy, *metadata.labels):
+        below.setdefault(node.parent, []).append(node)
+    inner = {node.id for node in metadata.hierarchy}
+
+    def show(parent: str | None, depth: int) -> None:
+        for node in sorted(below.get(parent, ()), key=lambda node: (node.id not in inner, node.label.lower())):
+            click.echo("  " * depth + "  " + (click.style(node.label, bold=True) if node.id in inner else node.label))
+            if node.id in inner:
+                show(node.id, depth + 1)
+
+    click.echo()
+    show(None, 0)

@@ -1,0 +1,80 @@
+"""`eyebright models`: what ships, and how it is made."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from eyebright.cli import options
+from eyebright.errors import CannotWrite, extra
+
+BUILDABLE = {
+    "lite0": "EfficientNet-Lite0, 224 px: the one that ships",
+    "lite1": "EfficientNet-Lite1, 240 px: a little more accurate, slower",
+    "lite2": "EfficientNet-Lite2, 260 px: the accurate choice",
+}
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """List the models that ship, or build them.
+
+    \b
+      eyebright models
+      eyebright models build lite2 -o lite2.onnx
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(list_models)
+
+
+@command.command("list")
+@options.text_or_json
+def list_models(form: str = "text") -> None:
+    """List the models that ship and those that can be built.
+
+    \b
+      eyebright models list --format json
+    """
+    from eyebright import models
+
+    rows: list[dict[str, Any]] = []
+    for name, what in BUILDABLE.items():
+        path = models.path(name) if name in models.SHIPPED else None
+        size = path.stat().st_size if path and path.exists() else None
+        rows.append({"name": name, "description": what, "ships": size is not None, "size_bytes": size})
+    if form == "json":
+        for row in rows:
+            click.echo(json.dumps(row))
+        return
+    for row in rows:
+        size = row["size_bytes"]
+        where = f"ships, {size / 1e6:.2f} MB" if isinstance(size, int) else f"eyebright models build {row['name']}"
+        click.echo(f"  {row['name']:<7} {row['description']} ({where})")
+
+
+@command.command()
+@click.argument("name", type=click.Choice(list(BUILDABLE)))
+@options.output(help="The model file to write; NAME.onnx here by default.")
+@click.option("--precision", type=click.Choice(["int8", "float"]), default="int8", show_default=True)
+@options.force
+def build(name: str, output: Path | None, precision: str, force: bool) -> None:
+    """Build a model file from published weights; the same bytes every time.
+
+    Needs the extra `train`, and for lite1 and lite2 the package that carries their weights.
+
+    \b
+      eyebright models build lite2 -o lite2.onnx
+      eyebright models build lite0 --precision float -o lite0-float.onnx
+    """
+    output = output or Path(f"{name}.onnx")
+    if output.exists() and not force:
+        raise CannotWrite(f"{output} exists; --force overwrites it.")
+    with extra("train", "building a model"):
+        from eyebright.compression.shipped import model_file
+
+    click.echo("Exporting and checking; this takes about half a minute ...", err=True)
+    data = model_file(name, precision)  # type: ignore[arg-type]
+    options.write_bytes(output, data)
+    click.echo(f"{output}: {len(data) / 1e6:.2f} MB. Look at it: eyebright inspect {output}", err=True)

@@ -1,0 +1,1 @@
+"""Model files made smaller and faster, with what that costs said."""

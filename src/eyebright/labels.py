@@ -1,0 +1,99 @@
+"""Names for people: a hierarchy over a model's labels, and the most specific statement that is sure enough.
+
+For `single` and `binary` a parent's score is the sum of its children's, for `multi` their maximum, so a cat photo
+split between tabby, tiger cat and Egyptian cat says cat.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from eyebright.modelfile import Label, Metadata, Task
+
+SURE = 0.6
+"""The score from which on a statement is made, where the model file sets no threshold."""
+
+
+def imagenet() -> tuple[tuple[Label, ...], tuple[Label, ...]]:
+    """The 1000 labels of ImageNet-1k in their usual order, and the hierarchy above them (from WordNet)."""
+    text = (resources.files("eyebright") / "models" / "imagenet.json").read_bytes()
+    found = msgspec.json.decode(text, type=_ImageNet)
+    return found.labels, found.hierarchy
+
+
+class _ImageNet(msgspec.Struct):
+    labels: tuple[Label, ...]
+    hierarchy: tuple[Label, ...]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What may be said of a picture: `node` indexes labels, then hierarchy."""
+
+    node: int
+    score: float
+    threshold: float
+
+
+class Hierarchy:
+    """The labels of one model and all that stands above them."""
+
+    def __init__(self, labels: Sequence[Label], hierarchy: Sequence[Label] = (), task: Task = "single") -> None:
+        self.nodes: tuple[Label, ...] = (*labels, *hierarchy)
+        self.num_labels = len(labels)
+        self.task = task
+        at = {node.id: index for index, node in enumerate(self.nodes)}
+        self._parent = [-1 if node.parent is None else at[node.parent] for node in self.nodes]
+        leaves: list[list[int]] = [[] for _ in hierarchy]
+        for leaf in range(len(labels)):
+            for ancestor in self.ancestors(leaf):
+                leaves[ancestor - len(labels)].append(leaf)
+        self._leaves = [np.array(below, np.intp) for below in leaves]
+        self._breadth = np.array([1] * len(labels) + [len(below) for below in leaves])
+
+    @classmethod
+    def of(cls, metadata: Metadata) -> "Hierarchy":
+        return cls(metadata.labels, metadata.hierarchy, metadata.task)
+
+    def ancestors(self, node: int) -> list[int]:
+        """Nodes above one, nearest first."""
+        above = []
+        while (node := self._parent[node]) >= 0:
+            above.append(node)
+        return above
+
+    def all_scores(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Scores of labels (L,) -> scores of labels and inner nodes (L + P,), 0..1."""
+        leaf = scores.astype(np.float64)
+        if self.task == "multi":
+            inner = [leaf[below].max(initial=0) for below in self._leaves]
+        else:
+            inner = [leaf[below].sum() for below in self._leaves]
+        return np.concatenate([leaf, np.minimum(inner, 1.0)]) if inner else leaf
+
+    def most_specific(
+        self, all_scores: npt.NDArray[np.float64], sure: float = SURE, thresholds: dict[str, float] | None = None
+    ) -> Statement | None:
+        """The statement with the fewest labels under it that reaches its threshold; the higher score where two tie.
+
+        >>> cats = [Label("t", "tabby", "c"), Label("s", "Siamese cat", "c"), Label("h", "husky")]
+        >>> hierarchy = Hierarchy(cats, [Label("c", "cat")])
+        >>> said = hierarchy.most_specific(hierarchy.all_scores(np.array([0.5, 0.42, 0.08], np.float32)), 0.9)
+        >>> hierarchy.nodes[said.node].label, round(said.score, 2)
+        ('cat', 0.92)
+        """
+        needed = np.full(len(self.nodes), sure)
+        for index in range(self.num_labels) if thresholds else ():
+            needed[index] = (thresholds or {}).get(self.nodes[index].id, sure)
+        reached = np.flatnonzero(all_scores >= needed)
+        if not len(reached):
+            return None
+        if self.task == "binary" and 1 in reached:
+            best = 1  # the second label is the one that is looked for; its own threshold decides
+        else:
+            best = min(reached.tolist(), key=lambda node: (self._breadth[node], -all_scores[node]))
+        return Statement(best, float(all_scores[best]), float(needed[best]))

@@ -1,0 +1,246 @@
+"""From anything that holds a picture to a Prediction.
+
+bytes -> images.decode -> preprocessing.fit -> runtime -> labels.Hierarchy -> Prediction
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from eyebright import images, models, selftest
+from eyebright.errors import BadPicture, BadRequest, EyebrightError
+from eyebright.modelfile import ModelFile, read
+from eyebright.preprocessing import Pixels, fit, shorter_side
+from eyebright.recognize.prediction import Failure, Prediction
+from eyebright.recognize.sources import Movie, Sources, Still, Unreadable, to_picture
+from eyebright.recognize.statement import Row, Words
+from eyebright.recognize.stream import in_order
+from eyebright.recognize.video import Every, frames
+from eyebright.runtime import Floats, Runtime, cores, open_runtime
+
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """One picture on its way: not decoded (`content`), or a frame that video.py decoded."""
+
+    source: str
+    content: Any
+    time_s: float | None = None
+
+
+def load(
+    model: str | Path | ModelFile | None = None,
+    *,
+    provider: str = "cpu",
+    threads: int | None = None,
+    size: int | None = None,
+    top: int = 5,
+    threshold: float | None = None,
+    none_of_these: bool = False,
+    limits: images.Limits = images.LIMITS,
+    trust: bool = False,
+) -> "Recognizer":
+    """A Recognizer for a model file; for the model that ships when none is named.
+
+    provider       "cpu", "cuda", "coreml", "openvino" ...: what computes (runtime.PROVIDERS)
+    threads        of the processor, all by default
+    size           of the input in pixels, one that the model file lists
+    top            how many labels a prediction shows
+    threshold      score from which on a statement is made, 0..1; the model file's own or 0.6 by default
+    none_of_these  say so where even the best label does not fit, if the model file knows how
+    trust          do not try a model file from elsewhere in a child process first
+
+    Raises BadModelFile, BadRequest, MissingExtra.
+    """
+    file = model if isinstance(model, ModelFile) else read(models.path(model))
+    if not trust and file.sha256 not in models.SHIPPED.values():
+        selftest.prove_in_child(file)
+    return Recognizer(file, provider, threads or cores(), size, top, threshold, none_of_these, limits)
+
+
+class Recognizer:
+    """Names what is in pictures. Call it with a path, bytes, a PIL image, an (H, W, 3) uint8 array, or many of them."""
+
+    def __init__(
+        self,
+        model: ModelFile,
+        provider: str,
+        threads: int,
+        size: int | None,
+        top: int,
+        threshold: float | None,
+        none_of_these: bool,
+        limits: images.Limits,
+    ) -> None:
+        spec = model.metadata.input
+        if size is not None and size not in {spec.size, *spec.sizes}:
+            allowed = ", ".join(map(str, sorted({spec.size, *spec.sizes})))
+            raise BadRequest(f"this model takes pictures of side {allowed}; {size} is not among them.")
+        if threads < 1:
+            raise BadRequest(f"--threads takes 1 or more; {threads} is not.")
+        self.model = model
+        self.metadata = model.metadata
+        self.words = Words(model.metadata, top, threshold, none_of_these)
+        self.threads = threads
+        self.limits = limits
+        self.size = size or spec.size
+        self._shorter = shorter_side(spec, self.size)
+        # one thread a session: workers take whole pictures each, which scales better than sharing one picture
+        self.runtime: Runtime = open_runtime(model, provider, threads=1)
+        selftest.must_pass(model, self.runtime)
+        self._outputs = ["scores", *(["logits"] if none_of_these and "logits" in self.runtime.outputs else [])]
+
+    def __call__(self, source: Any) -> Any:
+        """A Prediction for one picture; a list of them for an iterable. Raises BadPicture; `stream` never does."""
+        if _is_one(source):
+            name = str(source) if isinstance(source, (str, Path)) else ""
+            (row,) = self._rows([_Frame(name, source)], self._outputs)
+            if row.error:
+                raise row.error
+            return self.words.prediction(row)
+        results = list(self.stream(source))
+        for result in results:
+            if isinstance(result, Failure):
+                raise BadPicture(f"{result.source}: {result.error.message}" if result.source else result.error.message)
+        return results
+
+    def stream(
+        self,
+        sources: Iterable[Any] | Sources,
+        *,
+        every: str | Every = "1s",
+        all_frames: bool = False,
+        summarize: bool = False,
+        batch: int = BATCH,
+    ) -> Iterator[Prediction | Failure]:
+        """A Prediction or Failure for each picture, in order, decoded in parallel, in memory that does not grow.
+
+        Sources are files, folders, video files, bytes, PIL images or arrays. Of a video, one prediction a sampled
+        frame (`every`), or with `summarize` one a stretch of time; of an animated picture the first frame, or all.
+        """
+        rows = self._stream_rows(sources, self._outputs, every, all_frames, batch)
+        if summarize:
+            yield from self.words.summarized(rows)
+            return
+        for row in rows:
+            yield Failure.of(row.source, row.error) if row.error else self.words.prediction(row)
+
+    def embed(self, source: Any) -> Floats:
+        """The embedding of one picture (D,), or of an iterable of them (N, D). Raises BadPicture."""
+        items = [source] if _is_one(source) else source
+        vectors = []
+        for name, vector in self.stream_embeddings(items):
+            if isinstance(vector, Failure):
+                raise BadPicture(f"{name}: {vector.error.message}" if name else vector.error.message)
+            vectors.append(vector)
+        stacked: Floats = np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)
+        return stacked[0] if _is_one(source) else stacked
+
+    def stream_embeddings(
+        self, sources: Iterable[Any] | Sources, *, every: str | Every = "1s", batch: int = BATCH
+    ) -> Iterator[tuple[str, Floats | Failure]]:
+        """(source, embedding (D,)) or (source, Failure) for each picture; a frame's source is `video.mp4#12.0s`."""
+        if "embedding" not in self.runtime.outputs:
+            raise BadRequest(f"{self.metadata.name} has no embedding output.")
+        for row in self._stream_rows(sources, ["embedding"], every, False, batch):
+            name = row.source if row.time_s is None else f"{row.source}#{row.time_s:g}s"
+            if row.error:
+                yield name, Failure.of(row.source, row.error)
+            elif row.embedding is not None:
+                yield name, row.embedding
+
+    def _stream_rows(
+        self,
+        sources: Iterable[Any] | Sources,
+        outputs: Sequence[str],
+        every: str | Every,
+        all_frames: bool,
+        batch: int,
+    ) -> Iterator[Row]:
+        if batch < 1:
+            raise BadRequest(f"--batch takes 1 or more; {batch} is not.")
+        every = Every.parse(every) if isinstance(every, str) else every
+        items = self._frames(sources if isinstance(sources, Sources) else Sources(sources), every)
+        return in_order(lambda some: self._rows(some, outputs, all_frames), items, self.threads, batch)
+
+    def _frames(self, items: Iterable[Still | Movie | Unreadable], every: Every) -> Iterator[_Frame]:
+        for item in items:
+            if isinstance(item, Still):
+                yield _Frame(item.source, item.content)
+            elif isinstance(item, Unreadable):
+                yield _Frame(item.source, BadPicture(f"{item.source}: {item.message}."))
+            else:
+                try:
+                    for time_s, picture in frames(item.path, every, self._shorter, self.threads, self.limits):
+                        yield _Frame(item.source, picture, time_s)
+                except EyebrightError as error:
+                    yield _Frame(item.source, error)
+
+    def _rows(self, some: list[_Frame], outputs: Sequence[str], all_frames: bool = False) -> list[Row]:
+        """From bytes to numbers: what one worker does with one handful."""
+        rows: list[Row] = []
+        waiting: list[tuple[int, Pixels]] = []
+        for frame in some:
+            try:
+                for time_s, picture in self._pictures(frame, all_frames):
+                    waiting.append((len(rows), fit(picture, self.metadata.input, self.size)))
+                    rows.append(Row(frame.source, time_s))
+                    if len(waiting) == 4 * BATCH:  # an animation of a thousand frames
+                        self._fill(rows, waiting, outputs)
+            except EyebrightError as error:
+                rows.append(Row(frame.source, frame.time_s, error=error))
+        self._fill(rows, waiting, outputs)
+        return rows
+
+    def _pictures(self, frame: _Frame, all_frames: bool) -> Iterator[tuple[float | None, Image.Image]]:
+        content = frame.content
+        if isinstance(content, EyebrightError):
+            raise content
+        if isinstance(content, np.ndarray):
+            content = to_picture(content)
+        if isinstance(content, Image.Image):
+            yield frame.time_s, images.upright_srgb(content)
+            return
+        if isinstance(content, (bytes, bytearray, memoryview)):
+            yield from self._decoded(bytes(content), all_frames)
+        elif isinstance(content, (str, Path)):
+            try:
+                yield from self._decoded(images.read_file(content, self.limits), all_frames)
+            except BadPicture as error:
+                raise BadPicture(f"{content}: {error}") from None
+        else:
+            raise BadRequest(f"a picture is a path, bytes, a PIL image or an array, not {type(content).__name__}.")
+
+    def _decoded(self, data: bytes, all_frames: bool) -> Iterator[tuple[float | None, Image.Image]]:
+        if all_frames:
+            yield from images.decode_frames(data, self._shorter, self.limits)
+        else:
+            yield None, images.decode(data, self._shorter, self.limits)
+
+    def _fill(self, rows: list[Row], waiting: list[tuple[int, Pixels]], outputs: Sequence[str]) -> None:
+        if not waiting:
+            return
+        results = dict(
+            zip(outputs, self.runtime.run(np.stack([pixels for _, pixels in waiting]), outputs), strict=True)
+        )
+        for number, (at, _) in enumerate(waiting):
+            row = rows[at]
+            scores, logits, embedding = (results.get(name) for name in ("scores", "logits", "embedding"))
+            rows[at] = Row(
+                row.source,
+                row.time_s,
+                None if scores is None else scores[number],
+                None if logits is None else float(logits[number].max()),
+                None if embedding is None else embedding[number],
+            )
+        waiting.clear()
+
+
+def _is_one(source: Any) -> bool:
+    return isinstance(source, (str, Path, bytes, bytearray, memoryview, Image.Image, np.ndarray))

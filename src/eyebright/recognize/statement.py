@@ -1,0 +1,114 @@
+"""From a network's numbers to a Prediction: which statement is made, and what is shown beside it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from msgspec import UNSET, UnsetType
+
+from eyebright.errors import BadRequest, EyebrightError
+from eyebright.labels import SURE, Hierarchy, Statement
+from eyebright.modelfile import Metadata
+from eyebright.recognize.prediction import Failure, LabelScore, Prediction, Reason, Summary
+from eyebright.recognize.video import segments, smooth
+from eyebright.runtime import Floats
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the network said of one picture: of its outputs those that were asked for, or why there are none."""
+
+    source: str
+    time_s: float | None = None
+    scores: Floats | None = None
+    top_logit: float | None = None
+    embedding: Floats | None = None
+    error: EyebrightError | None = None
+
+
+class Words:
+    """How one model's numbers are put, by the choices of whoever asks."""
+
+    def __init__(
+        self, metadata: Metadata, top: int = 5, threshold: float | None = None, none_of_these: bool = False
+    ) -> None:
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise BadRequest(f"a threshold is a score from 0 to 1; {threshold:g} is not (60% is 0.6).")
+        if top < 1:
+            raise BadRequest(f"--top takes 1 or more labels; {top} is not.")
+        if none_of_these and metadata.abstain is None:
+            raise BadRequest(f"{metadata.name} was not taught when to say none of these.")
+        self.task = metadata.task
+        self.hierarchy = Hierarchy.of(metadata)
+        self.top = top
+        self.sure = SURE if threshold is None else threshold
+        self.thresholds = metadata.thresholds if threshold is None else {}
+        self.abstain = metadata.abstain if none_of_these else None
+
+    def said(self, row: Row) -> tuple[Statement | None, Reason | None]:
+        """The statement, or why there is none."""
+        assert row.scores is not None
+        if self.abstain and row.top_logit is not None and row.top_logit < self.abstain.threshold:
+            return None, "none_of_these"
+        said = self.hierarchy.most_specific(self.hierarchy.all_scores(row.scores), self.sure, self.thresholds)
+        return said, None if said else "unsure"
+
+    def prediction(self, row: Row, start_s: float | None = None, end_s: float | None = None) -> Prediction:
+        """One row, or a stretch of video from `start_s` to `end_s`, as the Prediction that everybody sees."""
+        assert row.scores is not None
+        said, reason = self.said(row)
+        scores = self.hierarchy.all_scores(row.scores).round(6).tolist()
+        nodes = self.hierarchy.nodes
+        best = np.argsort(-row.scores, kind="stable")[: self.top].tolist()
+        above = {node for label in best for node in self.hierarchy.ancestors(label)}
+        return Prediction(
+            source=row.source,
+            task=self.task,
+            labels=tuple(
+                LabelScore(nodes[at].label, nodes[at].id, scores[at], self._on(at, scores[at])) for at in best
+            ),
+            parents=tuple(
+                LabelScore(nodes[at].label, nodes[at].id, scores[at])
+                for at in sorted(above, key=lambda at: (-scores[at], at))
+            ),
+            summary=Summary(nodes[said.node].label, nodes[said.node].id, scores[said.node], said.threshold)
+            if said
+            else None,
+            reason=reason or UNSET,
+            time_s=UNSET if row.time_s is None else row.time_s,
+            start_s=UNSET if start_s is None else start_s,
+            end_s=UNSET if end_s is None else end_s,
+        )
+
+    def _on(self, at: int, score: float) -> bool | UnsetType:
+        over = self.task == "multi" and score >= self.thresholds.get(self.hierarchy.nodes[at].id, self.sure)
+        return over or UNSET
+
+    def summarized(self, rows: Iterable[Row]) -> Iterator[Prediction | Failure]:
+        """Single pictures as they are; the frames of a video gathered into stretches in which one statement holds."""
+        gathered: list[Row] = []
+        for row in rows:
+            if gathered and (row.source != gathered[0].source or row.time_s is None or row.error):
+                yield from self._stretches(gathered)
+                gathered = []
+            if row.error:
+                yield Failure.of(row.source, row.error)
+            elif row.time_s is None:
+                yield self.prediction(row)
+            else:
+                gathered.append(row)
+        if gathered:
+            yield from self._stretches(gathered)
+
+    def _stretches(self, rows: list[Row]) -> Iterator[Prediction]:
+        times = [row.time_s or 0.0 for row in rows]
+        step_s = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
+        scores = np.stack([row.scores for row in rows if row.scores is not None])
+        calm = [Row(rows[0].source, None, part, rows[at].top_logit) for at, part in enumerate(smooth(scores))]
+        said = [statement.node if statement else reason for statement, reason in map(self.said, calm)]
+        for first, last in segments(said):
+            logits = [row.top_logit for row in rows[first:last] if row.top_logit is not None]
+            mean = scores[first:last].mean(axis=0, dtype=np.float64).astype(np.float32)
+            whole = Row(rows[0].source, None, mean, sum(logits) / len(logits) if logits else None)
+            end_s = times[last] if last < len(times) else times[-1] + step_s
+            yield self.prediction(whole, times[first], round(end_s, 3))
