@@ -37,7 +37,6 @@ class BadRequest(EyebrightError):
 
 class CannotWrite(EyebrightError):
     kind = "cannot_write"
-    exit_code = 1
 
 
 class MissingExtra(EyebrightError):

@@ -4,7 +4,7 @@ For `single` and `binary` a parent's score is the sum of its children's, for `mu
 split between tabby, tiger cat and Egyptian cat says cat.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -75,10 +75,15 @@ class Hierarchy:
             inner = [leaf[below].sum() for below in self._leaves]
         return np.concatenate([leaf, np.minimum(inner, 1.0)]) if inner else leaf
 
+    def needed(self, sure: float = SURE, thresholds: Mapping[str, float] | None = None) -> npt.NDArray[np.float64]:
+        """The score that each label and inner node must reach, (L + P,): its own threshold, or `sure`."""
+        own = thresholds or {}
+        return np.array([own.get(node.id, sure) for node in self.nodes])
+
     def most_specific(
-        self, all_scores: npt.NDArray[np.float64], sure: float = SURE, thresholds: dict[str, float] | None = None
+        self, all_scores: npt.NDArray[np.float64], needed: float | npt.NDArray[np.float64] = SURE
     ) -> Statement | None:
-        """The statement with the fewest labels under it that reaches its threshold; the higher score where two tie.
+        """The statement with the fewest labels under it that reaches what it needs; the higher score where two tie.
 
         >>> cats = [Label("t", "tabby", "c"), Label("s", "Siamese cat", "c"), Label("h", "husky")]
         >>> hierarchy = Hierarchy(cats, [Label("c", "cat")])
@@ -86,9 +91,7 @@ class Hierarchy:
         >>> hierarchy.nodes[said.node].label, round(said.score, 2)
         ('cat', 0.92)
         """
-        needed = np.full(len(self.nodes), sure)
-        for index in range(self.num_labels) if thresholds else ():
-            needed[index] = (thresholds or {}).get(self.nodes[index].id, sure)
+        needed = np.broadcast_to(needed, len(self.nodes))
         reached = np.flatnonzero(all_scores >= needed)
         if not len(reached):
             return None

@@ -66,9 +66,7 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # what goes wrong is raised; a remark on stderr would be a second voice
-        options.add_session_config_entry(
-            "session.intra_op.allow_spinning", "0"
-        )  # idle threads leave the decoders alone
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to the decoders
         providers = list(dict.fromkeys([PROVIDERS[provider], PROVIDERS["cpu"]]))
         try:
             self._session = ort.InferenceSession(model.data, options, providers=providers)

@@ -5,6 +5,7 @@ one place where an EyebrightError becomes a line and an exit code: 0 all went we
 request itself is wrong, 130 stopped by Ctrl-C.
 """
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -12,6 +13,7 @@ from importlib import import_module
 import click
 
 from eyebright import __version__
+from eyebright.cli.options import one_line
 from eyebright.errors import EyebrightError
 
 VERBS = {
@@ -57,6 +59,9 @@ def eyebright() -> None:
 
 def main() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that a screen cannot show must not end the run
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -67,13 +72,14 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except EyebrightError as error:
-        click.echo(f"eyebright: {error}", err=True)
+        click.echo(f"eyebright: {one_line(str(error))}", err=True)
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        error.show()
         return 2
     except click.ClickException as error:
-        error.show()
+        asked = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "eyebright"
+        click.echo(f"eyebright: {error.format_message().rstrip('.')}; see {asked} --help.", err=True)
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("eyebright: stopped.", err=True)

@@ -1,5 +1,6 @@
 """`eyebright embed`: embeddings of pictures into one .npz file."""
 
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import IO, Any
 import click
 
 from eyebright.cli import options
-from eyebright.errors import BadRequest, CannotWrite
+from eyebright.errors import BadRequest
 
 
 @click.command(no_args_is_help=True)
-@click.argument("sources", nargs=-1, required=True)
+@options.sources
 @options.output(required=True, help="The .npz file to write: arrays `source` (N,) and `embedding` (N, D) float32.")
 @options.model
 @options.every
@@ -23,47 +24,57 @@ from eyebright.errors import BadRequest, CannotWrite
 @options.megapixels
 @options.force
 @options.trust
-def command(
-    sources: tuple[str, ...], output: Path, every: str, batch: int, megapixels: int, force: bool, **how: Any
-) -> int:
+def command(sources: tuple[str, ...], output: Path, every: str, batch: int, force: bool, **how: Any) -> int:
     """Write the embeddings of pictures, for search and for teaching.
 
     \b
       eyebright embed holiday/ -o vectors.npz
       python -c "import numpy; print(numpy.load('vectors.npz')['embedding'].shape)"
     """
-    from eyebright.images import Limits
-    from eyebright.recognize import Failure, load
-    from eyebright.recognize.sources import Sources, expand
+    from eyebright.cli import progress
+    from eyebright.recognize import Failure
+    from eyebright.recognize.sources import Sources, count, expand
+    from eyebright.recognize.video import Every
 
-    if output.exists() and not force:
-        raise CannotWrite(f"{output} exists; --force overwrites it.")
     given = expand(sources, has_stdin=True)
-    recognizer = load(limits=Limits(pixels=megapixels * 1_000_000), **how)
+    interval = Every.parse(every)
+    options.must_be_free(output, force)
+    recognizer = options.recognizer(**how)
     items = Sources(given, sys.stdin.buffer)
-    failed, names = 0, []
+    found = recognizer.stream_embeddings(items, every=interval, batch=batch)
+    if progress.wanted(results_on_terminal=False):
+        found = progress.told(found, items, count(given))
+    names: list[str] = []
+    failed, stopped = 0, False
     with TemporaryFile() as rows:  # 80,000 pictures are 400 MB: not for memory
-        for name, vector in recognizer.stream_embeddings(items, every=every, batch=batch):
-            if isinstance(vector, Failure):
-                failed += 1
-                click.echo(f"{name}: not read: {vector.error.message}", err=True)
-            else:
-                names.append(name)
-                rows.write(vector.tobytes())
-        if not names:
-            raise BadRequest(f"no picture in {', '.join(given)} could be read." if failed else "no pictures found.")
-        _write(output, names, rows)
-    click.echo(
-        f"{output}: {len(names):,} embeddings" + (f"; {failed:,} inputs could not be read." if failed else "."),
-        err=True,
-    )
+        try:
+            for name, vector in found:
+                if isinstance(vector, Failure):
+                    failed += 1
+                    click.echo(f"{name}: not read: {vector.error.message}", err=True)
+                else:
+                    rows.write(vector.tobytes())
+                    names.append(name)
+        except KeyboardInterrupt:
+            stopped = True  # what is finished is written
+        except OSError as error:
+            raise options.cannot_write(output, error, "the folder for temporary files is full") from None
+        if names:
+            _write(output, names, rows)
+    if stopped:
+        click.echo(f"{output}: the first {len(names):,} embeddings." if names else "Nothing was written.", err=True)
+        raise KeyboardInterrupt
+    if not names and not failed:
+        raise BadRequest(options.nothing_in(given, items.others))
+    options.tell_rest(items.others, failed, failed + len(names))
+    click.echo(f"{output}: {len(names):,} embeddings." if names else "Nothing was written.", err=True)
     return 1 if failed else 0
 
 
 def _write(output: Path, names: list[str], rows: IO[bytes]) -> None:
     import numpy as np
 
-    width = rows.tell() // 4 // len(names)
+    width = rows.seek(0, os.SEEK_END) // 4 // len(names)
     rows.seek(0)
     with options.beside(output) as partial, zipfile.ZipFile(partial, "w") as archive:
         with archive.open("source.npy", "w", force_zip64=True) as member:

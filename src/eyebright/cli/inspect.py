@@ -9,7 +9,7 @@ from eyebright.cli import options
 
 
 @click.command(no_args_is_help=False)
-@click.argument("model", required=False)
+@click.argument("model", required=False, type=click.Path(readable=False))
 @click.option("--labels", is_flag=True, help="Also list every label, under what stands above it.")
 @options.text_or_json
 def command(model: str | None, labels: bool, form: str) -> int:
@@ -58,7 +58,7 @@ def command(model: str | None, labels: bool, form: str) -> int:
         *(("latency", f"{x.ms_p50:g} ms, {x.threads} thread(s), {x.runtime}, {x.device}") for x in card.latencies),
         ("sha256", file.sha256),
     ]
-    click.echo(click.style(metadata_.name, bold=True))
+    click.echo(click.style(options.one_line(metadata_.name), bold=True))
     for name, text in rows:
         if text:
             click.echo(_wrapped(name, text))
@@ -74,7 +74,7 @@ def _figure(figure: Any) -> str:
 
 def _wrapped(name: str, text: str) -> str:
     indent = " " * 16 if name else "  "
-    return click.wrap_text(text, 98, f"  {name:<14}" if name else "  ", indent)
+    return click.wrap_text(options.one_line(text), 98, f"  {name:<14}" if name else "  ", indent)
 
 
 def _tree(metadata: Any) -> None:
@@ -86,7 +86,8 @@ def _tree(metadata: Any) -> None:
 
     def show(parent: str | None, depth: int) -> None:
         for node in sorted(below.get(parent, ()), key=lambda node: (node.id not in inner, node.label.lower())):
-            click.echo("  " * depth + "  " + (click.style(node.label, bold=True) if node.id in inner else node.label))
+            label = options.one_line(node.label)
+            click.echo("  " * depth + "  " + (click.style(label, bold=True) if node.id in inner else label))
             if node.id in inner:
                 show(node.id, depth + 1)
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from eyebright.cli import options
-from eyebright.errors import CannotWrite, extra
+from eyebright.errors import extra
 
 BUILDABLE = {
     "lite0": "EfficientNet-Lite0, 224 px: the one that ships",
@@ -69,8 +69,7 @@ def build(name: str, output: Path | None, precision: str, force: bool) -> None:
       eyebright models build lite0 --precision float -o lite0-float.onnx
     """
     output = output or Path(f"{name}.onnx")
-    if output.exists() and not force:
-        raise CannotWrite(f"{output} exists; --force overwrites it.")
+    options.must_be_free(output, force)
     with extra("train", "building a model"):
         from eyebright.compression.shipped import model_file
 

@@ -1,24 +1,36 @@
-"""Options that several verbs share, so that each means one thing, and the one way to write a file."""
+"""What several verbs share: options that mean one thing, words that are said one way, the one way to write a file."""
 
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from eyebright.errors import BadRequest, CannotWrite
 
-Command = Callable[..., Any]
+if TYPE_CHECKING:
+    from eyebright.recognize import Recognizer
 
-model = click.option("--model", metavar="MODEL", help="A model file, or the name of one that ships (lite0).")
+Command = Callable[..., Any]
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+sources = click.argument("sources", nargs=-1, required=True, type=click.Path(readable=False))
+model = click.option(
+    "--model",
+    metavar="MODEL",
+    type=click.Path(readable=False),
+    help="A model file, or the name of one that ships (lite0).",
+)
 provider = click.option(
     "--provider", default="cpu", show_default=True, help="What computes: cpu, cuda, coreml, openvino ..."
 )
-threads = click.option("--threads", type=int, help="Threads of the processor to use; all by default.")
-batch = click.option("--batch", type=int, default=8, show_default=True, help="Pictures that the network sees at once.")
+threads = click.option("--threads", type=click.IntRange(1), help="Threads of the processor to use; all by default.")
+batch = click.option(
+    "--batch", type=click.IntRange(1), default=8, show_default=True, help="Pictures that the network sees at once."
+)
 every = click.option("--every", default="1s", show_default=True, help="Of a video: a time (1s, 500ms) or frames (30).")
 trust = click.option(
     "--trust", is_flag=True, help="Load a model from elsewhere without trying it in a safe place first."
@@ -45,17 +57,78 @@ def output(
     return click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=required, help=help)
 
 
+def recognizer(megapixels: int, **how: Any) -> "Recognizer":
+    """What --model, --threads, --megapixels and the like ask for."""
+    from eyebright.images import Limits
+    from eyebright.recognize import load
+
+    return load(limits=Limits(pixels=megapixels * 1_000_000), **how)
+
+
+def one_line(text: str) -> str:
+    r"""Text from a file name or a model file that cannot break a line or command a terminal.
+
+    >>> print(one_line("two\nlines \x1b[2J"))
+    two\nlines \x1b[2J
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def nothing_in(given: list[str], others: int) -> str:
+    """What to say where no picture was met."""
+    return f"no pictures or videos in {', '.join(given)}" + (f" ({others:,} other files)." if others else ".")
+
+
+def tell_rest(others: int, failed: int, total: int) -> None:
+    """On stderr, what did not become a result."""
+    if others:
+        click.echo(f"{others:,} files that are no pictures or videos were left out.", err=True)
+    if failed:
+        click.echo(f"{failed:,} of {total:,} could not be read.", err=True)
+
+
 @contextmanager
 def beside(output: Path) -> Iterator[Path]:
     """A path to write to; it takes the place of `output` only when all went well."""
-    partial = output.with_name(output.name + ".partial")
+    target, partial = places(output)
     try:
         yield partial
-        os.replace(partial, output)
+        os.replace(partial, target)
     except OSError as error:
-        raise CannotWrite(f"{output} cannot be written: {(error.strerror or str(error)).lower()}.") from None
+        raise cannot_write(output, error) from None
     finally:
-        partial.unlink(missing_ok=True)
+        if partial != target:
+            partial.unlink(missing_ok=True)
+
+
+def places(output: Path) -> tuple[Path, Path]:
+    """Where a file ends up, and where it is written until it is whole.
+
+    A link stays a link, and what is no file (/dev/stdout, a named pipe) is written to and never replaced.
+    """
+    target = Path(os.path.realpath(output))
+    special = target.exists() and not target.is_file()
+    return target, target if special else target.with_name(target.name + ".partial")
+
+
+def must_be_free(output: Path, force: bool, remedy: str = "--force overwrites it") -> None:
+    """Whether a result may be written to `output`, asked before any work is done. Raises CannotWrite."""
+    target, partial = places(output)
+    folder = target.parent
+    if target == partial:
+        return
+    if target.exists() and not force:
+        raise CannotWrite(f"{output} exists; {remedy}.")
+    if not folder.is_dir():
+        raise CannotWrite(f"{output} cannot be written: there is no folder {folder}; make it first.")
+    if not os.access(folder, os.W_OK):
+        raise CannotWrite(f"{output} cannot be written: you may not write in {folder}; choose another place.")
+
+
+def cannot_write(output: Path, error: OSError, hint: str = "") -> CannotWrite:
+    """The error of the system as Eyebright's."""
+    why = (error.strerror or str(error)).lower()
+    return CannotWrite(f"{output} cannot be written: {why}{'; ' if hint else ''}{hint}.")
 
 
 def write_bytes(output: Path, data: bytes) -> None:

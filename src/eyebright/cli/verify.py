@@ -9,7 +9,7 @@ from eyebright.cli import options
 
 
 @click.command()
-@click.argument("model", required=False)
+@click.argument("model", required=False, type=click.Path(readable=False))
 @options.provider
 @options.threads
 @options.text_or_json
@@ -30,7 +30,7 @@ def command(model: str | None, provider: str, threads: int | None, form: str, tr
     file = read(models.path(model))
     if not trust and file.sha256 not in models.SHIPPED.values():
         selftest.prove_in_child(file)
-    runtime = open_runtime(file, provider, threads or cores())
+    runtime = open_runtime(file, provider, cores() if threads is None else threads)
     outcomes = selftest.check(file, runtime)
     passed = all(outcome.passed for outcome in outcomes)
     picture = selftest.pixels(file.metadata.golden.pictures[0])[None]

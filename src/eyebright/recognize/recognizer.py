@@ -3,6 +3,7 @@
 bytes -> images.decode -> preprocessing.fit -> runtime -> labels.Hierarchy -> Prediction
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,14 @@ from eyebright.errors import BadPicture, BadRequest, EyebrightError
 from eyebright.modelfile import ModelFile, read
 from eyebright.preprocessing import Pixels, fit, shorter_side
 from eyebright.recognize.prediction import Failure, Prediction
-from eyebright.recognize.sources import Movie, Sources, Still, Unreadable, to_picture
+from eyebright.recognize.sources import Movie, Sources, Still, name_of, to_picture
 from eyebright.recognize.statement import Row, Words
 from eyebright.recognize.stream import in_order
 from eyebright.recognize.video import Every, frames
 from eyebright.runtime import Floats, Runtime, cores, open_runtime
 
 BATCH = 8
+_KINDS = "a path, bytes, a PIL image or an (H, W, 3) uint8 array"
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def load(
     file = model if isinstance(model, ModelFile) else read(models.path(model))
     if not trust and file.sha256 not in models.SHIPPED.values():
         selftest.prove_in_child(file)
-    return Recognizer(file, provider, threads or cores(), size, top, threshold, none_of_these, limits)
+    threads = cores() if threads is None else threads
+    return Recognizer(file, provider, threads, size, top, threshold, none_of_these, limits)
 
 
 class Recognizer:
@@ -98,17 +101,11 @@ class Recognizer:
 
     def __call__(self, source: Any) -> Any:
         """A Prediction for one picture; a list of them for an iterable. Raises BadPicture; `stream` never does."""
-        if _is_one(source):
-            name = str(source) if isinstance(source, (str, Path)) else ""
-            (row,) = self._rows([_Frame(name, source)], self._outputs)
-            if row.error:
-                raise row.error
-            return self.words.prediction(row)
-        results = list(self.stream(source))
-        for result in results:
-            if isinstance(result, Failure):
-                raise BadPicture(f"{result.source}: {result.error.message}" if result.source else result.error.message)
-        return results
+        if not _is_one(source):
+            return [self.words.prediction(row) for row in self._readable(self._stream_rows(source, self._outputs))]
+        name = name_of(os.fsdecode(source)) if isinstance(source, (str, os.PathLike)) else ""
+        (row,) = self._readable(self._rows([_Frame(name, source)], self._outputs))
+        return self.words.prediction(row)
 
     def stream(
         self,
@@ -126,55 +123,52 @@ class Recognizer:
         """
         rows = self._stream_rows(sources, self._outputs, every, all_frames, batch)
         if summarize:
-            yield from self.words.summarized(rows)
-            return
-        for row in rows:
-            yield Failure.of(row.source, row.error) if row.error else self.words.prediction(row)
+            return self.words.summarized(rows)
+        return (Failure.of(row.source, row.error) if row.error else self.words.prediction(row) for row in rows)
 
     def embed(self, source: Any) -> Floats:
         """The embedding of one picture (D,), or of an iterable of them (N, D). Raises BadPicture."""
-        items = [source] if _is_one(source) else source
-        vectors = []
-        for name, vector in self.stream_embeddings(items):
-            if isinstance(vector, Failure):
-                raise BadPicture(f"{name}: {vector.error.message}" if name else vector.error.message)
-            vectors.append(vector)
-        stacked: Floats = np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)
+        self._must_embed()
+        vectors = [row.embedding for row in self._readable(self._stream_rows(source, ["embedding"]))]
+        stacked: Floats = np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)  # type: ignore[arg-type]
         return stacked[0] if _is_one(source) else stacked
 
     def stream_embeddings(
         self, sources: Iterable[Any] | Sources, *, every: str | Every = "1s", batch: int = BATCH
     ) -> Iterator[tuple[str, Floats | Failure]]:
         """(source, embedding (D,)) or (source, Failure) for each picture; a frame's source is `video.mp4#12.0s`."""
+        self._must_embed()
+        return map(_embedded, self._stream_rows(sources, ["embedding"], every, batch=batch))
+
+    def _must_embed(self) -> None:
         if "embedding" not in self.runtime.outputs:
             raise BadRequest(f"{self.metadata.name} has no embedding output.")
-        for row in self._stream_rows(sources, ["embedding"], every, False, batch):
-            name = row.source if row.time_s is None else f"{row.source}#{row.time_s:g}s"
+
+    def _readable(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows, up to the first that is an error: that is raised, with its source."""
+        for row in rows:
             if row.error:
-                yield name, Failure.of(row.source, row.error)
-            elif row.embedding is not None:
-                yield name, row.embedding
+                raise type(row.error)(f"{row.source}: {row.error}" if row.source else str(row.error))
+            yield row
 
     def _stream_rows(
         self,
         sources: Iterable[Any] | Sources,
         outputs: Sequence[str],
-        every: str | Every,
-        all_frames: bool,
-        batch: int,
+        every: str | Every = "1s",
+        all_frames: bool = False,
+        batch: int = BATCH,
     ) -> Iterator[Row]:
         if batch < 1:
             raise BadRequest(f"--batch takes 1 or more; {batch} is not.")
         every = Every.parse(every) if isinstance(every, str) else every
-        items = self._frames(sources if isinstance(sources, Sources) else Sources(sources), every)
+        items = self._frames(_sources(sources), every)
         return in_order(lambda some: self._rows(some, outputs, all_frames), items, self.threads, batch)
 
-    def _frames(self, items: Iterable[Still | Movie | Unreadable], every: Every) -> Iterator[_Frame]:
+    def _frames(self, items: Iterable[Still | Movie], every: Every) -> Iterator[_Frame]:
         for item in items:
             if isinstance(item, Still):
                 yield _Frame(item.source, item.content)
-            elif isinstance(item, Unreadable):
-                yield _Frame(item.source, BadPicture(f"{item.source}: {item.message}."))
             else:
                 try:
                     for time_s, picture in frames(item.path, every, self._shorter, self.threads, self.limits):
@@ -209,13 +203,14 @@ class Recognizer:
             return
         if isinstance(content, (bytes, bytearray, memoryview)):
             yield from self._decoded(bytes(content), all_frames)
-        elif isinstance(content, (str, Path)):
+        elif isinstance(content, (str, os.PathLike)):
             try:
-                yield from self._decoded(images.read_file(content, self.limits), all_frames)
-            except BadPicture as error:
-                raise BadPicture(f"{content}: {error}") from None
+                data = images.read_file(os.fsdecode(content), self.limits)
+            except ValueError:  # a NUL or a lone surrogate
+                raise BadPicture("no file can have this name.") from None
+            yield from self._decoded(data, all_frames)
         else:
-            raise BadRequest(f"a picture is a path, bytes, a PIL image or an array, not {type(content).__name__}.")
+            raise BadRequest(f"a picture is {_KINDS}, not {type(content).__name__}.")
 
     def _decoded(self, data: bytes, all_frames: bool) -> Iterator[tuple[float | None, Image.Image]]:
         if all_frames:
@@ -242,5 +237,23 @@ class Recognizer:
         waiting.clear()
 
 
+def _embedded(row: Row) -> tuple[str, Floats | Failure]:
+    name = row.source if row.time_s is None else f"{row.source}#{row.time_s:g}s"
+    if row.error:
+        return name, Failure.of(row.source, row.error)
+    assert row.embedding is not None
+    return name, row.embedding
+
+
 def _is_one(source: Any) -> bool:
-    return isinstance(source, (str, Path, bytes, bytearray, memoryview, Image.Image, np.ndarray))
+    return isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview, Image.Image, np.ndarray))
+
+
+def _sources(given: Any) -> Sources:
+    if isinstance(given, Sources):
+        return given
+    if _is_one(given):
+        return Sources([given])
+    if not isinstance(given, Iterable) or hasattr(given, "read"):  # an open file would be taken for its lines
+        raise BadRequest(f"a picture is {_KINDS}, or many of them, not {type(given).__name__}.")
+    return Sources(given)

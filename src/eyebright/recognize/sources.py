@@ -6,9 +6,11 @@ call a picture or video is tried, the rest is counted; what is named itself is a
 
 import glob
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from eyebright.errors import BadPicture, BadRequest
-from eyebright.images import FORMATS, HEAD_BYTES, VIDEOS, sniff
+from eyebright.images import FORMATS, HEAD_BYTES, LIMITS, VIDEOS, sniff
 
 _NAMES = tuple(
     ".jpg .jpeg .jpe .jfif .png .apng .gif .webp .bmp .dib .tif .tiff .heic .heif .hif .avif "
@@ -26,7 +28,7 @@ _NAMES = tuple(
 
 @dataclass(frozen=True)
 class Still:
-    """A picture that is not decoded yet: a path, bytes, a PIL image or an (H, W, 3) uint8 array."""
+    """A picture that is not decoded yet: a path, bytes, a PIL image, an (H, W, 3) uint8 array; or why it is none."""
 
     source: str
     content: Any
@@ -40,38 +42,35 @@ class Movie:
     path: Path
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """A source that is there and cannot be looked into."""
-
-    source: str
-    message: str
-
-
-Item = Still | Movie | Unreadable
+Item = Still | Movie
 
 
 @dataclass
 class Sources:
-    """Iterating gives the items one after another; `others` then says how many files in folders were left out."""
+    """Iterating gives the items one after another, once."""
 
     given: Iterable[Any]
     stdin: BinaryIO | None = None
+    """Where the source `-` is read from, if it means that."""
     done: frozenset[str] = frozenset()
     """Sources that are left out, since an earlier run has done them."""
+    taken: int = field(default=0, init=False)
+    """How many items were given so far."""
     others: int = field(default=0, init=False)
+    """How many files in folders were left out, since they are neither pictures nor videos."""
 
     def __iter__(self) -> Iterator[Item]:
         for source in self.given:
             for item in self._items(source):
                 if item.source not in self.done:
+                    self.taken += 1
                     yield item
 
     def _items(self, source: Any) -> Iterator[Item]:
         if isinstance(source, (str, os.PathLike)):
-            text = os.fspath(source)
+            text = os.fsdecode(source)
             if text == "-" and self.stdin is not None:
-                yield Still("-", self.stdin.read())
+                yield Still("-", self.stdin.read(LIMITS.file_bytes + 1))
             elif os.path.isdir(text):
                 yield from self._folder(text)
             else:
@@ -80,20 +79,26 @@ class Sources:
             yield Still("", source)
 
     def _folder(self, folder: str) -> Iterator[Item]:
-        refused: list[OSError] = []
+        refused: list[OSError] = []  # os.walk reports a folder that it cannot list, and goes on
         for path, folders, names in os.walk(folder, onerror=refused.append):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for error in refused:
-                yield Unreadable(str(error.filename), (error.strerror or "cannot be opened").lower())
-            refused.clear()
+            yield from _unreadable(refused)
             for name in sorted(names):
                 full = os.path.join(path, name)
                 if name.startswith(".") or not _looks_right(full):
                     self.others += 1
                 else:
                     yield _file(full)
-        for error in refused:
-            yield Unreadable(str(error.filename), (error.strerror or "cannot be opened").lower())
+        yield from _unreadable(refused)
+
+
+def name_of(path: str) -> str:
+    r"""A path as text that can be printed and sent: bytes in it that are no UTF-8 read \xNN.
+
+    >>> print(name_of("caf\udce9.jpg"))
+    caf\xe9.jpg
+    """
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", path)
 
 
 def expand(sources: Iterable[str], has_stdin: bool = False) -> list[str]:
@@ -105,10 +110,21 @@ def expand(sources: Iterable[str], has_stdin: bool = False) -> list[str]:
             continue
         matches = sorted(glob.glob(source, recursive=True)) if glob.has_magic(source) else []
         if not matches:
-            what = "nothing matches" if glob.has_magic(source) else "no such file or folder:"
-            raise BadRequest(f"{what} {source}")
+            if glob.has_magic(source):
+                raise BadRequest(f"nothing matches {name_of(source)}")
+            raise BadRequest(f"no such file or folder: {name_of(source)}{_perhaps(source)}")
         found.extend(matches)
     return found
+
+
+def _perhaps(path: str) -> str:
+    """The name in the same folder that was perhaps meant."""
+    folder, name = os.path.split(path)
+    try:
+        near = get_close_matches(name, os.listdir(folder or "."), 1)
+    except OSError:
+        return ""
+    return f"; did you mean {name_of(os.path.join(folder, near[0]))}?" if near else ""
 
 
 def count(sources: Iterable[str]) -> int:
@@ -127,7 +143,7 @@ def count(sources: Iterable[str]) -> int:
 def watch(folders: Iterable[str], poll_s: float = 1.0) -> Iterator[list[str]]:
     """For ever, files that appear in folders, once they have stopped growing; an empty list when nothing did."""
     watched = list(folders)
-    seen = {path: True for path, _ in _sizes(watched)}
+    seen = {path for path, _ in _sizes(watched)}
     growing: dict[str, tuple[int, int]] = {}
     while True:
         ready = []
@@ -136,14 +152,13 @@ def watch(folders: Iterable[str], poll_s: float = 1.0) -> Iterator[list[str]]:
             if path in seen:
                 continue
             if growing.get(path) == size and size[0]:
-                seen[path] = True
-                growing.pop(path, None)
+                seen.add(path)
+                del growing[path]
                 if _looks_right(path):
                     ready.append(path)
             else:
                 growing[path] = size
-        for gone in seen.keys() - now.keys():
-            del seen[gone]  # a file of that name that comes back is a new one
+        seen &= now.keys()  # a file of the name of one that is gone is a new one
         yield ready
         time.sleep(poll_s)
 
@@ -169,8 +184,14 @@ def _sizes(folders: list[str]) -> Iterator[tuple[str, tuple[int, int]]]:
                     yield full, (status.st_size, status.st_mtime_ns)
 
 
+def _unreadable(refused: list[OSError]) -> Iterator[Still]:
+    while refused:
+        error = refused.pop()
+        yield Still(name_of(str(error.filename)), BadPicture(f"{(error.strerror or 'cannot be opened').lower()}."))
+
+
 def _file(path: str) -> Item:
-    return Movie(path, Path(path)) if sniff(_head(path)) in VIDEOS else Still(path, path)
+    return Movie(name_of(path), Path(path)) if sniff(_head(path)) in VIDEOS else Still(name_of(path), path)
 
 
 def _looks_right(path: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from msgspec import UNSET, UnsetType
 
 from eyebright.errors import BadRequest, EyebrightError
@@ -41,26 +42,33 @@ class Words:
         self.task = metadata.task
         self.hierarchy = Hierarchy.of(metadata)
         self.top = top
-        self.sure = SURE if threshold is None else threshold
-        self.thresholds = metadata.thresholds if threshold is None else {}
+        self.needed = (
+            self.hierarchy.needed(SURE, metadata.thresholds) if threshold is None else self.hierarchy.needed(threshold)
+        )
         self.abstain = metadata.abstain if none_of_these else None
+
+    def all_scores(self, row: Row) -> npt.NDArray[np.float64]:
+        """Scores of labels and inner nodes, rounded before anything is decided: what is shown is what was compared."""
+        assert row.scores is not None
+        return self.hierarchy.all_scores(row.scores).round(6)
 
     def said(self, row: Row) -> tuple[Statement | None, Reason | None]:
         """The statement, or why there is none."""
-        assert row.scores is not None
         if self.abstain and row.top_logit is not None and row.top_logit < self.abstain.threshold:
             return None, "none_of_these"
-        said = self.hierarchy.most_specific(self.hierarchy.all_scores(row.scores), self.sure, self.thresholds)
+        said = self.hierarchy.most_specific(self.all_scores(row), self.needed)
         return said, None if said else "unsure"
 
     def prediction(self, row: Row, start_s: float | None = None, end_s: float | None = None) -> Prediction:
         """One row, or a stretch of video from `start_s` to `end_s`, as the Prediction that everybody sees."""
         assert row.scores is not None
         said, reason = self.said(row)
-        scores = self.hierarchy.all_scores(row.scores).round(6).tolist()
+        scores = self.all_scores(row).tolist()
         nodes = self.hierarchy.nodes
         best = np.argsort(-row.scores, kind="stable")[: self.top].tolist()
         above = {node for label in best for node in self.hierarchy.ancestors(label)}
+        if said and said.node >= self.hierarchy.num_labels:  # what is said is shown, whatever --top leaves out
+            above |= {said.node, *self.hierarchy.ancestors(said.node)}
         return Prediction(
             source=row.source,
             task=self.task,
@@ -71,9 +79,7 @@ class Words:
                 LabelScore(nodes[at].label, nodes[at].id, scores[at])
                 for at in sorted(above, key=lambda at: (-scores[at], at))
             ),
-            summary=Summary(nodes[said.node].label, nodes[said.node].id, scores[said.node], said.threshold)
-            if said
-            else None,
+            summary=Summary(nodes[said.node].label, nodes[said.node].id, said.score, said.threshold) if said else None,
             reason=reason or UNSET,
             time_s=UNSET if row.time_s is None else row.time_s,
             start_s=UNSET if start_s is None else start_s,
@@ -81,14 +87,13 @@ class Words:
         )
 
     def _on(self, at: int, score: float) -> bool | UnsetType:
-        over = self.task == "multi" and score >= self.thresholds.get(self.hierarchy.nodes[at].id, self.sure)
-        return over or UNSET
+        return (self.task == "multi" and bool(score >= self.needed[at])) or UNSET
 
     def summarized(self, rows: Iterable[Row]) -> Iterator[Prediction | Failure]:
         """Single pictures as they are; the frames of a video gathered into stretches in which one statement holds."""
         gathered: list[Row] = []
         for row in rows:
-            if gathered and (row.source != gathered[0].source or row.time_s is None or row.error):
+            if gathered and (row.error or row.time_s is None or not _goes_on(gathered[-1], row)):
                 yield from self._stretches(gathered)
                 gathered = []
             if row.error:
@@ -112,3 +117,8 @@ class Words:
             whole = Row(rows[0].source, None, mean, sum(logits) / len(logits) if logits else None)
             end_s = times[last] if last < len(times) else times[-1] + step_s
             yield self.prediction(whole, times[first], round(end_s, 3))
+
+
+def _goes_on(before: Row, row: Row) -> bool:
+    """Whether a frame belongs to the video of the one before; a video that is named twice begins again."""
+    return row.source == before.source and (row.time_s or 0.0) > (before.time_s or 0.0)

@@ -1,6 +1,7 @@
 """Video to single frames and back to stretches of time: PyAV decodes (the extra `video`), `segments` smooths."""
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class Every:
         >>> Every.parse("500ms"), Every.parse("30")
         (Every(seconds=0.5, frames=None), Every(seconds=None, frames=30))
         """
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|min)?", text.strip())
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|min)?", text.strip())
         if not match or not float(match[1]):
             raise BadRequest(f"--every takes a time (1s, 500ms, 2min) or a number of frames (30); {text!r} is neither.")
         if match[2]:
@@ -50,15 +51,15 @@ def frames(
         with open(path, "rb") as file:
             kind = sniff(file.read(HEAD_BYTES))
             if kind not in VIDEOS:
-                raise BadPicture(f"{path}: not a video in a container that Eyebright reads.")
+                raise BadPicture("not a video in a container that Eyebright reads.")
             file.seek(0)
             # the container is stated, so that no playlist or script demuxer can be talked into opening anything else
             with av.open(file, format=kind) as container:
                 yield from _sampled(container, every, shorter, threads, limits)
     except OSError as error:  # PyAV's errors are OSErrors or ValueErrors too
-        raise BadPicture(f"{path}: {_reason(error)}.") from None
+        raise BadPicture(f"{_reason(error)}.") from None
     except (av.FFmpegError, ValueError, MemoryError) as error:
-        raise BadPicture(f"{path}: the video is damaged ({_reason(error)}).") from None
+        raise BadPicture(f"the video is damaged ({_reason(error)}).") from None
 
 
 def _sampled(
@@ -75,16 +76,18 @@ def _sampled(
             f"{width:,} x {height:,} pixels a frame are over the limit of {limits.pixels / 1e6:,.0f} megapixels."
         )
     rate = float(stream.average_rate or 25)
+    start_s = float(stream.start_time * stream.time_base) if stream.start_time else 0.0
+    step_s = every.seconds or 0.0
     due_s, seen = 0.0, 0
     for index, frame in enumerate(container.decode(stream)):
         time_s = float(frame.time) if frame.time is not None else index / rate
-        start_s = float(stream.start_time * stream.time_base) if stream.start_time else 0.0
         time_s = max(time_s - start_s, 0.0)
         wanted = index % every.frames == 0 if every.frames else time_s >= due_s - 0.5 / rate
         if not wanted:
             continue
         seen += 1
-        due_s = seen * (every.seconds or 0.0)
+        if step_s:  # the next tick that is still to come: after a gap there is nothing to catch up with
+            due_s = (math.floor((time_s + 0.5 / rate) / step_s) + 1) * step_s
         yield round(time_s, 3), _picture(frame, shorter, limits)
     if not seen:
         raise BadPicture("no frame of it could be decoded.")
