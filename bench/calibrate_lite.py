@@ -33,7 +33,7 @@ def main() -> None:
         photos = read_photos(SOURCES[shipped.ENCODER[name]].size)
         calibrates = np.arange(len(photos)) % 5 == 0
         model = shipped.build(name, "float")
-        ranges = measure_ranges(model, batches(photos[calibrates]))
+        ranges = measure_ranges(model, list(batches(photos[calibrates])))
         (MODELS / f"{name}-ranges.json").write_text(ranges_to_json(ranges), "utf-8")
         print(name, report(model, quantize(model, ranges), photos, ~calibrates), flush=True)
 
