@@ -3,8 +3,8 @@
     EYEBRIGHT_DATA=FOLDER python bench/accuracy.py FLOAT.onnx          (3 minutes on a quiet machine)
 
 FLOAT.onnx comes from `eyebright models build lite0 --precision float -o FLOAT.onnx`. 1000 photos, one of each ImageNet
-class, at a shorter side of 288 pixels at most; they are easier than ImageNet's validation set (probably training photos):
-a regression check, never a claim. Intervals are Wilson's, 95%.
+class, at a shorter side of 288 pixels at most; they are easier than ImageNet's validation set (probably training
+photos): a regression check, never a claim. Intervals are Wilson's, 95%.
 """
 
 import io
