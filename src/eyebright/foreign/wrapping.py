@@ -11,9 +11,11 @@ import numpy.typing as npt
 from onnx import GraphProto, ModelProto, TensorProto, compose, helper, numpy_helper
 
 from eyebright import selftest
-from eyebright.errors import BadRequest
+from eyebright.errors import BadModelFile, BadRequest
+from eyebright.foreign.batch import free_batch
+from eyebright.foreign.choices import Activation, Choices
 from eyebright.foreign.names import labels_for
-from eyebright.foreign.told import Activation, Choices, Told, learn
+from eyebright.foreign.told import Told, learn
 from eyebright.modelfile import Card, Head, Input, Label, Metadata, Task, attach, from_bytes
 from eyebright.runtime import Floats, open_runtime
 
@@ -32,7 +34,8 @@ class Wrapped:
 def wrap(path: Path, choices: Choices) -> Wrapped:
     """A model file from any ONNX classifier. Raises BadModelFile, BadRequest."""
     told = learn(path, choices)
-    _free_batch(told.model.graph, told.batch)
+    if told.batch:
+        free_batch(told.model.graph, told.image, told.batch)
     model = compose.add_prefix(told.model, _PREFIX)
     graph = model.graph
     del graph.value_info[:]  # its shapes may be of a fixed batch
@@ -76,26 +79,6 @@ def wrap(path: Path, choices: Choices) -> Wrapped:
     data = selftest.seal(model, metadata, str(path))
     from_bytes(data, str(path))  # what the gate and the format refuse is not written
     return Wrapped(data, told.remarks)
-
-
-def _free_batch(graph: GraphProto, fixed: int) -> None:
-    """The number of pictures becomes free also where an export wrote it down; `fixed` 0: it is free already.
-
-    Whether that was enough is found by running two pictures at once.
-    """
-    if not fixed:
-        return
-    numbers = {tensor.name: tensor for tensor in graph.initializer}
-    nodes = list(graph.node)
-    del graph.node[:]
-    for at, node in enumerate(nodes):
-        if node.op_type == "Reshape" and node.input[1] in numbers and node.input[0] not in numbers:
-            shape = numpy_helper.to_array(numbers[node.input[1]]).tolist()
-            if shape and shape[0] == fixed:
-                shape[0] = 0 if -1 in shape else -1  # 0: as it came
-                del node.attribute[:]  # allowzero would make nothing of it
-                node.input[1] = _constant(graph, f"shape.{at}", np.array(shape, np.int64))
-        graph.node.append(node)
 
 
 def _front(graph: GraphProto, told: Told, bgr: bool) -> None:
@@ -149,7 +132,15 @@ def _try(model: ModelProto, told: Told, path: Path) -> tuple[Floats, int | None]
         golden=selftest.placeholder(told.size, 1),
     )
     file = from_bytes(attach(model, trial), str(path))
-    selftest.probe_in_child(file)
+    try:
+        selftest.probe_in_child(file)
+    except BadModelFile as error:
+        why = ""
+        if told.batch:
+            why = f" It was exported for {told.batch} at a time; export it with a free batch size."
+        elif not told.fixed_size:
+            why = f" If {told.size} x {told.size} is not what it takes, say --size."
+        raise BadModelFile(f"{path}: {str(error).removeprefix(f'{path}: ')}{why}") from None
     noise = np.random.default_rng(0).integers(0, 256, (2, told.size, told.size, 3)).astype(np.uint8)
     raw, *features = open_runtime(file).run(noise, [value.name for value in graph.output])
     del graph.output[:]
