@@ -16,7 +16,7 @@ _POOLING = {"GlobalAveragePool", "AveragePool", "ReduceMean", "Relu", "Clip", "T
 
 
 def find_output(graph: GraphProto, count: int | None, remarks: list[str], path: Path) -> str:
-    """The output that holds the scores: of as many numbers as there are labels, else the first."""
+    """The output that holds the scores: of as many numbers as there are labels, else the first that ends its graph."""
     candidates: list[tuple[str, int]] = []
     for value in graph.output:
         kind = value.type.tensor_type
@@ -26,7 +26,9 @@ def find_output(graph: GraphProto, count: int | None, remarks: list[str], path: 
     if not candidates:
         raise BadModelFile(f"{path}: none of its outputs is one score a label (N, L), so it is no classifier.")
     wanted = (count,) if count else (1000, 1001)
-    name = next((name for name, size in candidates if size in wanted), candidates[0][0])
+    used = {name for node in graph.node for name in node.input}
+    candidates.sort(key=lambda one: (one[1] not in wanted, one[0] in used))
+    name = candidates[0][0]
     if len(graph.output) > 1:
         others = ", ".join(repr(value.name) for value in graph.output if value.name != name)
         remarks.append(f"output: {name!r}; not used: {others}")

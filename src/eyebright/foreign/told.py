@@ -109,6 +109,9 @@ def _load(path: Path) -> tuple[ModelProto, gate.Contents]:
         if KEY in contents.metadata:
             raise BadRequest(f"{path} is an Eyebright model file already.")
         model = onnx.load_model_from_string(data)
+        del model.graph.value_info[:]
+        for value in (*model.graph.input, *model.graph.output):
+            value.type.tensor_type.shape.SetInParent()  # an unknown shape is no fault
         onnx.checker.check_model(model)
     except OSError as error:
         raise BadModelFile(f"{path}: {(error.strerror or str(error)).lower()}.") from None

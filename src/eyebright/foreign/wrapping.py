@@ -38,7 +38,6 @@ def wrap(path: Path, choices: Choices) -> Wrapped:
         free_batch(told.model.graph, told.image, told.batch)
     model = compose.add_prefix(told.model, _PREFIX)
     graph = model.graph
-    del graph.value_info[:]  # its shapes may be of a fixed batch
     _front(graph, told, choices.bgr)
     _features(graph, told)
     raw, width = _try(model, told, path)

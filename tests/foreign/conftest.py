@@ -1,0 +1,25 @@
+"""Most of these tests try a graph in their own process: a child costs a second, and one test has it."""
+
+from pathlib import Path
+
+import pytest
+
+from eyebright import selftest
+from eyebright.modelfile import ModelFile
+from eyebright.runtime import open_runtime
+
+
+@pytest.fixture(autouse=True)
+def _no_child(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def probe(model: ModelFile) -> int:
+        return selftest._probe(model, open_runtime(model))
+
+    if "in_a_child" not in request.node.name:
+        monkeypatch.setattr(selftest, "probe_in_child", probe)
+
+
+@pytest.fixture
+def label_file(tmp_path: Path) -> Path:
+    path = tmp_path / "labels.txt"
+    path.write_text("ant\nbee\ncow\ndog\nelk\n")
+    return path
