@@ -11,6 +11,7 @@ import sys
 from importlib import import_module
 
 import click
+from click.shell_completion import shell_complete
 
 from eyebright import __version__
 from eyebright.cli.options import one_line
@@ -62,15 +63,21 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that a screen cannot show must not end the run
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+    if instruction := os.environ.get("_EYEBRIGHT_COMPLETE"):  # a shell asks, by the script of `completion`
+        sys.exit(shell_complete(eyebright, {}, "eyebright", "_EYEBRIGHT_COMPLETE", instruction))
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """One command; the exit code."""
     try:
-        code = eyebright.main(arguments, prog_name="eyebright", standalone_mode=False)
+        # not eyebright.main(): that has exit codes of its own for a broken pipe and Ctrl-C
+        with eyebright.make_context("eyebright", arguments) as context:
+            code = eyebright.invoke(context)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as ended:  # --help, --version
+        return ended.exit_code
     except EyebrightError as error:
         click.echo(f"eyebright: {one_line(str(error))}", err=True)
         return error.exit_code

@@ -4,7 +4,7 @@ import os
 import sys
 import zipfile
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, Any
 
 import click
@@ -46,21 +46,22 @@ def command(sources: tuple[str, ...], output: Path, every: str, batch: int, forc
         found = progress.told(found, items, count(given))
     names: list[str] = []
     failed, stopped = 0, False
-    with TemporaryFile() as rows:  # 80,000 pictures are 400 MB: not for memory
-        try:
-            for name, vector in found:
-                if isinstance(vector, Failure):
-                    failed += 1
-                    click.echo(f"{name}: not read: {vector.error.message}", err=True)
-                else:
-                    rows.write(vector.tobytes())
-                    names.append(name)
-        except KeyboardInterrupt:
-            stopped = True  # what is finished is written
-        except OSError as error:
-            raise options.cannot_write(output, error, "the folder for temporary files is full") from None
-        if names:
-            _write(output, names, rows)
+    try:
+        with TemporaryFile() as rows:  # 80,000 pictures are 400 MB: not for memory
+            try:
+                for name, vector in found:
+                    if isinstance(vector, Failure):
+                        failed += 1
+                        click.echo(f"{options.one_line(name)}: not read: {vector.error.message}", err=True)
+                    else:
+                        rows.write(vector.tobytes())
+                        names.append(name)
+            except KeyboardInterrupt:
+                stopped = True  # what is finished is written
+            if names:
+                _write(output, names, rows)
+    except OSError as error:
+        raise options.cannot_write(output, error, f"see that {gettempdir()} has room") from None
     if stopped:
         click.echo(f"{output}: the first {len(names):,} embeddings." if names else "Nothing was written.", err=True)
         raise KeyboardInterrupt

@@ -53,9 +53,9 @@ def command(model: str | None, provider: str, threads: int | None, form: str, tr
         entry = {"model": file.path, "sha256": file.sha256, "runtime": runtime.name, "passed": passed, "pictures": rows}
         click.echo(json.dumps({**entry, "latency_ms_p50": p50}))
         return 0 if passed else 2
-    names = {label.id: label.label for label in file.metadata.labels}
+    names = {label.id: options.one_line(label.label) for label in file.metadata.labels}
     tolerance = file.metadata.golden.tolerance
-    click.echo(f"{file.metadata.name}, {len(file.data) / 1e6:.2f} MB, on {runtime.name}")
+    click.echo(f"{options.one_line(file.metadata.name)}, {len(file.data) / 1e6:.2f} MB, on {runtime.name}")
     for number, outcome in enumerate(outcomes, 1):
         word = "as expected" if outcome.passed else "WRONG"
         seen = f"{names[outcome.got]}" + ("" if outcome.got == outcome.expected else f", not {names[outcome.expected]}")
