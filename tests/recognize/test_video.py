@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eyebright.errors import BadRequest
+from eyebright.errors import BadPicture, BadRequest
 from eyebright.recognize.video import Every, segments, smooth
 from pictures import color_recognizer, encoded, plain, video
 
@@ -127,6 +127,15 @@ def test_a_film_without_the_extra_says_what_to_install(tmp_path, monkeypatch):
     assert failure.error.kind == "missing_extra"
     assert failure.error.message == "Reading video needs the package av: pip install 'eyebright[video]'"
     assert good.labels
+
+
+def test_a_film_given_as_one_picture_says_how_films_are_read(tmp_path):
+    """A call gives one prediction; a film has many. Bytes cannot be seeked in by FFmpeg as files are."""
+    film = b"\0\0\0\x18ftypisom\0\0\0\0isommp41"
+    (tmp_path / "film.mp4").write_bytes(film)
+    for given_as in (film, tmp_path / "film.mp4"):
+        with pytest.raises(BadPicture, match=r"this is a video: its frames are named by .* given its path"):
+            color_recognizer()(given_as)
 
 
 @given(st.lists(st.sampled_from(["cat", "dog", None]), max_size=30))

@@ -213,6 +213,10 @@ class Recognizer:
             raise BadRequest(f"a picture is {_KINDS}, not {type(content).__name__}.")
 
     def _decoded(self, data: bytes, all_frames: bool) -> Iterator[tuple[float | None, Image.Image]]:
+        if images.sniff(data[: images.HEAD_BYTES]) in images.VIDEOS:
+            raise BadPicture(
+                "this is a video: its frames are named by `eyebright predict` and `stream`, given its path."
+            )
         if all_frames:
             yield from images.decode_frames(data, self._shorter, self.limits)
         else:
