@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eyebright.errors import BadPicture, BadRequest
 from eyebright.recognize.video import Every, segments, smooth
-from pictures import color_recognizer, encoded, plain, video
+from pictures import animation, color_recognizer, encoded, plain, video
 
 needs_av = pytest.mark.skipif(find_spec("av") is None, reason="the extra `video` (PyAV) is not installed")
 
@@ -90,6 +90,13 @@ def test_a_film_that_is_named_twice_is_told_twice(tmp_path):
     path = video(tmp_path / "film.mp4", "red", seconds_each=2)
     found = list(color_recognizer(sharp=30).stream([path, path], summarize=True))
     assert [(one.start_s, one.summary.label) for one in found] == [(0, "red"), (0, "red")]
+
+
+def test_an_animation_without_durations_is_one_stretch():
+    """Its frames all begin at 0, and still belong together."""
+    data = animation("red", "red", "red", duration_ms=0)
+    (found,) = color_recognizer(sharp=30).stream([data], all_frames=True, summarize=True)
+    assert (found.start_s, found.end_s, found.summary.label) == (0, 0, "red")
 
 
 @needs_av

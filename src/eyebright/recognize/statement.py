@@ -121,4 +121,4 @@ class Words:
 
 def _goes_on(before: Row, row: Row) -> bool:
     """Whether a frame belongs to the video of the one before; a video that is named twice begins again."""
-    return row.source == before.source and (row.time_s or 0.0) > (before.time_s or 0.0)
+    return row.source == before.source and (row.time_s or 0.0) >= (before.time_s or 0.0)
