@@ -12,16 +12,18 @@ from eyebright.errors import BadRequest, CannotWrite
 @click.argument("foreign", type=click.Path(path_type=Path))
 @options.output(required=True, help="The model file to write.")
 @click.option(
-    "--labels", type=click.Path(path_type=Path), help="Names: text, one a line, or JSON (list, or dict by index)."
+    "--labels", type=click.Path(path_type=Path), help="Names: text, one a line, or JSON (a list, a dict by index)."
 )
-@click.option("--mean", help="Subtracted from each channel, in units of 0..1: 0.485,0.456,0.406.")
-@click.option("--std", help="Each channel is divided by it, in units of 0..1: 0.229,0.224,0.225.")
+@click.option("--mean", help="Subtracted from each channel: 0.485,0.456,0.406; over 1, in units of 0..255.")
+@click.option("--std", help="Each channel is divided by it, in the same units: 0.229,0.224,0.225.")
 @click.option("--size", type=click.IntRange(1, 4096), help="Side of its input in pixels.")
 @click.option(
     "--crop", type=click.FloatRange(0, 1), help="Share of the shorter side that is looked at; 0: all, stretched."
 )
 @click.option("--layout", type=click.Choice(["nchw", "nhwc"]), help="Order of its input's dimensions.")
-@click.option("--activation", type=click.Choice(["softmax", "sigmoid", "none"]), help="What is still to be applied.")
+@click.option(
+    "--activation", type=click.Choice(["softmax", "sigmoid", "none"]), help="What makes scores of its outputs."
+)
 @click.option("--positive", metavar="LABEL", help="Makes a yes/no model: the label that is looked for.")
 @click.option("--bgr", is_flag=True, help="It wants blue first, as OpenCV and Caffe have it.")
 @click.option("--name", help="What the model is called; the file's name by default.")

@@ -1,6 +1,7 @@
 """What a foreign graph wants its pictures to be: its first steps, read."""
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -24,8 +25,9 @@ def find_image(graph: GraphProto, path: Path) -> ValueInfoProto:
         raise BadModelFile(f"{path}: a classifier of pictures has one input; this has {len(inputs)}.")
     kind = inputs[0].type.tensor_type
     if kind.elem_type not in FLOATS | {TensorProto.UINT8}:
+        names = {number: name.lower() for name, number in TensorProto.DataType.items()}
         raise BadModelFile(
-            f"{path}: its input {inputs[0].name!r} is {TensorProto.DataType.Name(kind.elem_type).lower()}, "
+            f"{path}: its input {inputs[0].name!r} is {names.get(kind.elem_type, 'something unknown')}, "
             "which pictures are not (float, half, double or uint8)."
         )
     if len(kind.shape.dim) != 4:
@@ -63,11 +65,10 @@ def layout_and_size(
         raise BadRequest(f"{path}: it takes {stated} x {stated} pixels, which --size {choices.size} is not.")
     size = choices.size or stated
     if not size:
-        side = "".join(part if part.isdigit() else " " for part in metadata.get("imgsz", "")).split()
-        size = int(side[0]) if side and 0 < int(side[0]) <= 4096 else SIZE
-        remarks.append(
-            f"size: {size}, {'from its metadata' if side else 'a guess, as the file leaves it open'} (--size)"
-        )
+        side = re.search(r"\b[1-9][0-9]{0,3}\b", metadata.get("imgsz", ""))
+        size = int(side[0]) if side else SIZE
+        why = "from its metadata" if side else "a guess, as the file leaves it open"
+        remarks.append(f"size: {size}, {why} (--size)")
     elif not choices.size:
         remarks.append(f"size: {size}")
     return layout, size

@@ -96,7 +96,7 @@ def learn(path: Path, choices: Choices) -> Told:
         pooled=pooled,
         head=head,
         names=names,
-        precision=_precision(contents, kind.elem_type),
+        precision=_precision(contents, graph),
         remarks=remarks,
     )
 
@@ -154,7 +154,8 @@ def _constants_to_initializers(graph: GraphProto) -> None:
     graph.node.extend(kept)
 
 
-def _precision(contents: gate.Contents, element: int) -> Literal["float32", "int8", "mixed"]:
+def _precision(contents: gate.Contents, graph: GraphProto) -> Literal["float32", "int8", "mixed"]:
     if any(name.startswith("Q") or name.endswith("Integer") for name in contents.operators):
         return "int8"
-    return "mixed" if element == TensorProto.FLOAT16 else "float32"
+    halves = any(tensor.data_type == TensorProto.FLOAT16 for tensor in graph.initializer)
+    return "mixed" if halves else "float32"
