@@ -17,6 +17,8 @@ torch = pytest.importorskip("torch")
 from eyebright.classifier import Classifier  # noqa: E402
 from eyebright.compression import shipped  # noqa: E402
 from eyebright.compression.quantize import (  # noqa: E402
+    BINS,
+    least_error,
     measure_ranges,
     quantize,
     ranges_from_json,
@@ -159,7 +161,14 @@ def test_photos_get_the_same_name(full, small):
 def test_ranges_survive_json(tiny):
     ranges = measure_ranges(tiny, [parity.pictures(32)])
     assert ranges_from_json(ranges_to_json(ranges)) == ranges
-    assert ranges["encoder.stem.conv"][1] >= ranges["features"][1] >= 0
+    assert all(low <= 0 <= high for low, high in ranges.values())
+
+
+def test_a_rare_value_does_not_coarsen_the_steps_of_the_many():
+    """256 steps over 0..100 would leave six of them to a hundred million values below 3, for the sake of one."""
+    counts = np.zeros(BINS, np.int64)
+    counts[: BINS * 3 // 100], counts[-1] = 100_000_000, 1
+    assert least_error(0.0, 100.0, counts) == (0.0, pytest.approx(30, abs=1))
 
 
 def test_ranges_do_not_depend_on_the_batches(tiny):

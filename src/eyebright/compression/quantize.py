@@ -31,7 +31,7 @@ FLOAT_RESULT = ("Gemm",)  # of these, what gives its result in float
 def measure_ranges(model: ModelProto, batches: Sequence[NDArray[np.uint8]]) -> Ranges:
     """The ranges in which 8 bits lose least over batches of pictures (N, H, W, 3), rounded to 6 digits.
 
-    All of what occurs would be kept only at the price of coarse steps for the many; so each end is drawn in to where the
+    Room for all that occurs would make the steps coarse for the many; so each end is drawn in to where the
     mean squared error over a histogram of the tensor is least.
     """
     names = activations(model)
@@ -48,7 +48,7 @@ def measure_ranges(model: ModelProto, batches: Sequence[NDArray[np.uint8]]) -> R
     for batch in batches:
         for at, values in enumerate(session.run(None, {"image": batch})):
             counts[at] += np.histogram(values, BINS, tuple(ends[at]))[0]
-    found = (least_error(*pair, count) for pair, count in zip(ends, counts, strict=True))
+    found = (least_error(low, high, count) for (low, high), count in zip(ends.tolist(), counts, strict=True))
     return {name: (float(f"{low:.6g}"), float(f"{high:.6g}")) for name, (low, high) in zip(names, found, strict=True)}
 
 
