@@ -16,11 +16,16 @@ from eyebright.errors import BadModelFile
 MAX_FILE_BYTES = 1 << 30
 MAX_NODES = 20_000
 MAX_TENSORS = 40_000
-MAX_FIELDS = 2_000_000
+MAX_FIELDS = 1_000_000
+MAX_DIMENSIONS = 64
+MAX_OTHER_BYTES = 64_000_000
+"""Of everything that is not a weight."""
 MAX_STRING_BYTES = 4096
 MAX_METADATA_BYTES = 8_000_000
 MAX_OPSET = 26
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
+OTHER_FORMATS = {b"ORTM", b"TFL3"}
+"""At byte 4: a runtime given this as bytes would read another format, which nothing here has judged."""
 CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 
 _BYTES_PER_VALUE = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2}
@@ -38,6 +43,7 @@ class Contents:
     tensors: int = 0
     values: int = 0
     """Numbers in all tensors: for a classifier, its parameters."""
+    weight_bytes: int = 0
     operators: Counter[str] = field(default_factory=Counter)
     opsets: dict[str, int] = field(default_factory=dict)
     ir_version: int = 0
@@ -65,6 +71,8 @@ class _Walk:
     def model(self) -> Contents:
         if len(self.data) > MAX_FILE_BYTES:
             raise BadModelFile(f"{len(self.data):,} bytes; the limit is {MAX_FILE_BYTES:,}.")
+        if bytes(self.data[4:8]) in OTHER_FORMATS:
+            raise BadModelFile("not an ONNX model.")
         graphs = 0
         for number, kind, start, end in self.fields(0, len(self.data)):
             if number == 1 and kind == _VARINT:
@@ -84,6 +92,8 @@ class _Walk:
                 raise BadModelFile("it defines functions of its own; export it with its functions inlined.")
         if graphs != 1 or self.found.nodes == 0:
             raise BadModelFile("not an ONNX model.")
+        if len(self.data) - self.found.weight_bytes > MAX_OTHER_BYTES:
+            raise BadModelFile(f"over {MAX_OTHER_BYTES // 10**6} MB in it are no weights of a network.")
         for domain in self.found.opsets:
             if domain not in DOMAINS:
                 raise BadModelFile(f"it needs custom operators ({domain!r}), which could run any code.")
@@ -142,12 +152,17 @@ class _Walk:
         self.found.tensors += 1
         if self.found.tensors > MAX_TENSORS:
             raise BadModelFile(f"more than {MAX_TENSORS:,} tensors.")
-        values, held, data_type, name = 1, 0, 0, ""
+        values, held, data_type, name, dimensions = 1, 0, 0, "", 0
         raw: int | None = None
         for number, kind, at, stop in self.fields(start, end):
             if number == 13 or (number == 14 and (kind != _VARINT or at)):
                 raise BadModelFile("its weights are in another file; save it as one file (external data is refused).")
+            if number in (4, 5, 7, 9, 10, 11) and kind == _BYTES:
+                self.found.weight_bytes += stop - at
             if number == 1:
+                dimensions += 1 if kind == _VARINT else self.count_varints(at, stop)
+                if dimensions > MAX_DIMENSIONS:
+                    raise BadModelFile(f"a tensor in it has more than {MAX_DIMENSIONS} dimensions.")
                 for size in [at] if kind == _VARINT else self.varints(at, stop):
                     values *= size
                     if values > MAX_FILE_BYTES:  # also a negative size, which is a huge unsigned one here
@@ -169,7 +184,11 @@ class _Walk:
         packed = (values + 1) // 2
         if raw is not None:
             width = _BYTES_PER_VALUE.get(data_type, 0)
-            whole = held == 0 and raw == (packed if data_type in _NIBBLES else values * width)
+            whole = (
+                held == 0
+                and (width > 0 or data_type in _NIBBLES)
+                and raw == (packed if data_type in _NIBBLES else values * width)
+            )
         else:
             whole = held == {14: 2 * values, 15: 2 * values, **dict.fromkeys(_NIBBLES, packed)}.get(data_type, values)
         if not whole:
@@ -204,6 +223,8 @@ class _Walk:
                 if stop - at > MAX_METADATA_BYTES:
                     raise BadModelFile(f"its metadata is over {MAX_METADATA_BYTES:,} bytes.")
                 value = bytes(self.data[at:stop])
+        if key in self.found.metadata:
+            raise BadModelFile(f"it has the metadata {key[:50]!r} twice.")
         if len(self.found.metadata) >= 1000:
             raise BadModelFile("more than 1,000 metadata entries.")
         self.found.metadata[key] = value
@@ -219,6 +240,8 @@ class _Walk:
             if self.fields_left < 0:
                 raise BadModelFile(f"more than {MAX_FIELDS:,} fields.")
             key, at = self.varint(at, end)
+            if not 8 <= key < 1 << 32:  # a parser that keeps 32 bits would see another field
+                raise BadModelFile("not an ONNX model.")
             kind = key & 7
             if kind == _VARINT:
                 value, at = self.varint(at, end)

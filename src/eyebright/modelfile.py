@@ -4,8 +4,12 @@ The graph takes `image` (N, H, W, 3) uint8 and gives `scores` (N, L), `logits`, 
 under the metadata key `eyebright` says what the numbers mean. Reading needs neither onnx nor a runtime.
 """
 
+import base64
+import binascii
 import hashlib
 import mmap
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -153,7 +157,10 @@ class ModelFile(msgspec.Struct, frozen=True):
 
 def read(path: str | Path) -> ModelFile:
     """A model file from disk. Raises BadModelFile; the runtime has not seen a byte by then."""
-    data = _checked_bytes(Path(path))
+    try:
+        data = _checked_bytes(Path(path))
+    except BadModelFile as error:
+        raise BadModelFile(f"{path}: {error}") from None
     return from_bytes(data, str(path))
 
 
@@ -177,7 +184,7 @@ def parse(text: bytes | None) -> Metadata:
         version = msgspec.json.decode(text, type=_Version).format
         if version > FORMAT:
             raise BadModelFile(
-                f"format {version} is newer than this Eyebright reads ({FORMAT}): pip install -U eyebright"
+                f"format {version:.6g} is newer than this Eyebright reads ({FORMAT}): pip install -U eyebright"
             )
         metadata = msgspec.json.decode(text, type=Metadata)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -203,27 +210,30 @@ def schema() -> dict[str, Any]:
 
 
 class _Version(msgspec.Struct):
-    format: int
+    format: float
 
 
 def _checked_bytes(path: Path) -> bytes:
     """All of a file of bounded size; a large one passes the gate as a map of the disk, before memory is taken."""
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            if not path.is_file():
-                raise BadModelFile(f"{path}: not a file.")
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise BadModelFile("not a file.")
+            size = status.st_size
             if size > gate.MAX_FILE_BYTES:
-                raise BadModelFile(f"{path}: {size:,} bytes; the limit is {gate.MAX_FILE_BYTES:,}.")
+                raise BadModelFile(f"{size:,} bytes; the limit is {gate.MAX_FILE_BYTES:,}.")
             if size > 64_000_000:
-                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                    try:
-                        gate.inspect(memoryview(mapped))
-                    except BadModelFile as error:
-                        raise BadModelFile(f"{path}: {error}") from None
+                # closed when nothing refers to it any more: an exception under way still does
+                gate.inspect(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
             return file.read(gate.MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise BadModelFile(f"{path}: {(error.strerror or str(error)).lower()}.") from None
+        raise BadModelFile(f"{(error.strerror or str(error)).lower()}.") from None
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # a named pipe would otherwise block until somebody writes into it
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _check(metadata: Metadata) -> None:
@@ -247,10 +257,19 @@ def _check(metadata: Metadata) -> None:
         sides = {picture.height * picture.repeat, picture.width * picture.repeat}
         if len(sides) != 1 or not sides <= {metadata.input.size, *metadata.input.sizes}:
             raise BadModelFile("a golden picture in it is not of the input's size.")
+        if _seed_bytes(picture) != picture.height * picture.width * 3:
+            raise BadModelFile("a golden picture in it has not as many pixels as it says.")
         if len(picture.scores) != len(labels):
             raise BadModelFile("a golden picture in it has not one score a label.")
     if spent > MAX_GOLDEN_BYTES:
         raise BadModelFile(f"its golden pictures take {spent} bytes; the limit is {MAX_GOLDEN_BYTES}.")
+
+
+def _seed_bytes(picture: GoldenPicture) -> int:
+    try:
+        return len(base64.b64decode(picture.seed, validate=True))
+    except (binascii.Error, ValueError):
+        return -1
 
 
 def _check_no_circle(parents: dict[str, str | None]) -> None:

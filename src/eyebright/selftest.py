@@ -1,13 +1,16 @@
 """The golden self-test: a model file carries a few tiny pictures and the scores that it gave for them.
 
 A file that says something else on this machine is refused: a wrong build, a processor whose int8 saturates, a cut or
-altered file. A file from elsewhere takes the test first in a child process under a memory limit and a time limit,
-so that a graph built to exhaust this machine ends there.
+altered file. A file from elsewhere takes the test first in a child process under a time limit and, on Linux and
+macOS, a memory limit, so that a graph built to exhaust this machine ends there.
 """
 
 import base64
+import os
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +32,12 @@ TIME_S = 30
 CANDIDATES = 96
 PICTURES = 3
 _REFUSED = 3
+_CHILD = """
+import sys
+sys.path[:] = sys.argv[3:]
+from eyebright import selftest
+sys.exit(selftest._child(sys.argv[1], int(sys.argv[2])))
+"""
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,10 @@ def check(model: ModelFile, runtime: Runtime) -> list[Outcome]:
     outcomes = []
     for picture in golden.pictures:
         expected = np.array(picture.scores, np.float32)
-        (scores,) = runtime.run(pixels(picture)[None], ["scores"])
+        try:
+            (scores,) = runtime.run(pixels(picture)[None], ["scores"])
+        except BadModelFile as error:
+            raise BadModelFile(f"{model.path}: {error}") from None
         if scores.shape != (1, len(ids)):
             raise BadModelFile(f"{model.path}: it gives scores of shape {scores.shape} for {len(ids)} labels.")
         difference = float(np.abs(scores[0] - expected).max())
@@ -65,6 +77,8 @@ def must_pass(model: ModelFile, runtime: Runtime) -> None:
     failed = [outcome for outcome in check(model, runtime) if not outcome.passed]
     if failed:
         worst = max(outcome.difference for outcome in failed)
+        if not np.isfinite(worst):
+            raise BadModelFile(f"{model.path}: its self-test failed on this machine (its scores are not numbers).")
         raise BadModelFile(
             f"{model.path}: its self-test failed on this machine (a score is off by {worst:.4f}, "
             f"{model.metadata.golden.tolerance:g} is allowed), so its answers cannot be trusted."
@@ -138,11 +152,24 @@ def probe_in_child(model: ModelFile) -> int:
 
 def _in_child(model: ModelFile, task: str) -> str:
     limit = MEMORY_BYTES + 3 * len(model.data)
-    command = [sys.executable, "-I", "-m", "eyebright.selftest", task, str(limit)]
+    if not sys.executable or getattr(sys, "frozen", False):  # inside another program, which would start itself
+        raise BadModelFile(f"{model.path}: there is no Python here to try it in safely; load it with trust=True.")
+    # -I: nothing from the current folder or the environment; the packages are where they are for this process
+    command = [sys.executable, "-I", "-c", _CHILD, task, str(limit), *filter(None, sys.path)]
     try:
-        child = subprocess.run(command, input=model.data, capture_output=True, timeout=TIME_S, check=False)
+        child = subprocess.run(
+            command,
+            input=model.data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=TIME_S,
+            check=False,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows: no console appears
+        )
     except subprocess.TimeoutExpired:
         raise BadModelFile(f"{model.path}: one picture took over {TIME_S} s, so it is not used.") from None
+    except OSError as error:
+        raise BadModelFile(f"{model.path}: no process could be started to try it in ({error.strerror}).") from None
     said = child.stdout.decode("utf-8", "replace")
     if child.returncode == _REFUSED:
         raise BadModelFile(said.replace("model:", f"{model.path}:", 1))
@@ -193,9 +220,9 @@ def _child(task: str, more_bytes: int) -> int:
         if task == "check":
             must_pass(model, runtime)
         else:
-            sys.stdout.write(str(_probe(model, runtime)))
+            _say(str(_probe(model, runtime)))
     except BadModelFile as error:
-        sys.stdout.write(str(error))
+        _say(str(error))
         return _REFUSED
     return 0
 
@@ -212,19 +239,44 @@ def _probe(model: ModelFile, runtime: Runtime) -> int:
     return int(singles.shape[1])
 
 
+def _say(text: str) -> None:
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+
+
 def _limit_memory(more_bytes: int) -> None:
-    """From now on this process may take that much more memory, where the system can enforce it."""
+    """From now on this process may take that much more memory; Windows sets no such limit."""
     import onnxruntime  # noqa: F401  its own memory is not the model's
 
-    status = Path("/proc/self/status")
-    if not status.exists():
+    try:
+        import resource
+    except ImportError:
         return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    used_bytes = _data_bytes()
+    if used_bytes is None:  # macOS does not hold a process to its limit: watch it
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        unit = 1 if sys.platform == "darwin" else 1024
+        threading.Thread(target=_end_beyond, args=(peak * unit + more_bytes, unit), daemon=True).start()
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = used_bytes + more_bytes
+    limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _data_bytes() -> int | None:
+    """What Linux counts against RLIMIT_DATA; None elsewhere."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData")), None)
+
+
+def _end_beyond(limit_bytes: int, unit: int) -> None:
+    """End this process when its peak is over the limit; ONNX Runtime lets other threads run while it works."""
     import resource
 
-    used_kib = next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmData"))
-    resource.setrlimit(resource.RLIMIT_DATA, (used_kib * 1024 + more_bytes,) * 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-if __name__ == "__main__":
-    raise SystemExit(_child(sys.argv[1], int(sys.argv[2])))
+    while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit <= limit_bytes:
+        time.sleep(0.002)
+    os._exit(1)
