@@ -61,7 +61,6 @@ def main() -> None:
             try:
                 for foreign in maker(Path(folder), options.only):
                     failed += not report(foreign, photos)
-                    foreign.path.unlink()
             except ImportError as error:
                 print(f"| {name} | skipped: {str(error).splitlines()[0]} | | | | |", flush=True)
     print(f"{failed} failed" if failed else "all as their originals")

@@ -136,7 +136,10 @@ def _try(model: ModelProto, told: Told, path: Path) -> tuple[Floats, int | None]
     except BadModelFile as error:
         why = ""
         if told.batch:
-            why = f" It was exported for {told.batch} at a time; export it with a free batch size."
+            advised = "free batch size" in str(error)
+            why = (
+                f" It was exported for {told.batch} at a time{'' if advised else ': export it with a free batch size'}."
+            )
         elif not told.fixed_size:
             why = f" If {told.size} x {told.size} is not what it takes, say --size."
         raise BadModelFile(f"{path}: {str(error).removeprefix(f'{path}: ')}{why}") from None
