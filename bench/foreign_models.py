@@ -9,6 +9,7 @@ and the self-test. What is not installed is skipped by name; random weights unle
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import tempfile
@@ -183,7 +184,8 @@ def from_ultralytics(folder: Path, only: str) -> Iterator[Foreign]:
                 continue
             model = YOLO(f"{name}.yaml", task="classify")
             os.chdir(folder)
-            path = Path(model.export(format="onnx", imgsz=224, dynamic=dynamic, simplify=False, verbose=False))
+            with contextlib.redirect_stdout(None):
+                path = Path(model.export(format="onnx", imgsz=224, dynamic=dynamic, simplify=False))
             yield Foreign(f"ultralytics {name}, {'any batch' if dynamic else 'batch 1'}", path, planes(0, 1))
 
 

@@ -73,7 +73,8 @@ def learn(path: Path, choices: Choices) -> Told:
     if crop is None:
         crop = 1.0 if ultralytics else 0.0 if keras else 0.875
         seen = {0.0: "the whole picture, stretched", 1.0: "the centered square"}
-        remarks.append(f"crop: {seen.get(crop, f'the middle {crop:.1%} of the shorter side')}, a guess (--crop)")
+        how = "as Ultralytics has it" if ultralytics else "a guess"
+        remarks.append(f"crop: {seen.get(crop, f'the middle {crop:.1%} of the shorter side')}, {how} (--crop)")
     output = find_output(graph, len(names) if names else None, remarks, path)
     logits, activation = before_activation(graph, output)
     embedding, pooled, head = before_head(graph, logits)
