@@ -39,22 +39,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--format", default="", help="mutants of this format alone")
     parser.add_argument("--only", type=int, help="make and decode this mutant here, without a child")
     parser.add_argument("--keep", type=Path, help="where to write that mutant")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.only is not None:
-        one(chosen.seed, chosen.only, chosen.keep)
+        one(chosen.seed, chosen.only, chosen.keep, chosen.format)
     elif chosen.child is not None:
-        work(chosen.seed, chosen.child, chosen.count)
+        work(chosen.seed, chosen.child, chosen.count, chosen.format)
     else:
-        raise SystemExit(watch(chosen.seed, chosen.count))
+        raise SystemExit(watch(chosen.seed, chosen.count, chosen.format))
 
 
 # the watcher --------------------------------------------------------------------------------------------------------
 
 
-def watch(seed: int, count: int) -> int:
+def watch(seed: int, count: int, kind: str) -> int:
     ends: Counter[str] = Counter()
     formats: Counter[str] = Counter()
     slowest: list[tuple[float, int, str]] = []
@@ -63,7 +64,7 @@ def watch(seed: int, count: int) -> int:
     began = time.monotonic()
     number = 0
     while number < count:
-        number, rows, end = follow(seed, number, count)
+        number, rows, end = follow(seed, number, count, kind)
         for row in rows:
             ends[row["end"]] += 1
             formats[row["format"]] += 1
@@ -90,9 +91,20 @@ def watch(seed: int, count: int) -> int:
     return int(bool(bad))
 
 
-def follow(seed: int, first: int, count: int) -> tuple[int, list[dict], str]:
+def follow(seed: int, first: int, count: int, kind: str) -> tuple[int, list[dict], str]:
     """Rows of one child until it is done, crashes or hangs: the number reached, the rows, how it ended ("": well)."""
-    command = [sys.executable, __file__, "--seed", str(seed), "--count", str(count), "--child", str(first)]
+    command = [
+        sys.executable,
+        __file__,
+        "--seed",
+        str(seed),
+        "--count",
+        str(count),
+        "--child",
+        str(first),
+        "--format",
+        kind,
+    ]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0)
     assert child.stdout is not None
     rows: list[dict] = []
@@ -126,8 +138,8 @@ def signal_name(code: int) -> str:
 # the child ----------------------------------------------------------------------------------------------------------
 
 
-def work(seed: int, first: int, count: int) -> None:
-    seeds = corpus()
+def work(seed: int, first: int, count: int, kind: str) -> None:
+    seeds = corpus(kind)
     for number in range(first, count):
         data, name = mutant(seeds, seed, number)
         print(json.dumps({"number": number, "format": name, **decoded(data, seed, number)}), flush=True)
@@ -162,8 +174,8 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def one(seed: int, number: int, keep: Path | None) -> None:
-    data, name = mutant(corpus(), seed, number)
+def one(seed: int, number: int, keep: Path | None, kind: str) -> None:
+    data, name = mutant(corpus(kind), seed, number)
     if keep:
         keep.write_bytes(data)
     print(name, len(data), "bytes", decoded(data, seed, number))
@@ -172,14 +184,14 @@ def one(seed: int, number: int, keep: Path | None) -> None:
 # mutants ------------------------------------------------------------------------------------------------------------
 
 
-def corpus() -> dict[str, list[bytes]]:
+def corpus(only: str) -> dict[str, list[bytes]]:
     """Format -> files that state it, from the archive."""
     found: dict[str, list[bytes]] = {}
     with zipfile.ZipFile(folder() / "formats.zip") as archive:
         for name in sorted(archive.namelist()):
             data = archive.read(name)
             kind = images.sniff(data[: images.HEAD_BYTES])
-            if kind in images.FORMATS and len(data) <= LARGEST_SEED:
+            if kind in images.FORMATS and only in ("", kind) and len(data) <= LARGEST_SEED:
                 found.setdefault(kind, []).append(data)
     return found
 

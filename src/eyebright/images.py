@@ -407,6 +407,21 @@ def _check_webp(data: bytes, limits: Limits) -> None:
     _check_size(width, height, limits)
 
 
+def _check_heif(data: bytes, limits: Limits) -> None:
+    """Names of items that are no text crash pi-heif 1.4: the type and content type of an `infe` box (ISO 14496-12)."""
+    at = data.find(b"infe")
+    while at >= 4:
+        size, version = int.from_bytes(data[at - 4 : at], "big"), data[at + 4 : at + 5]
+        item = data[at + (14 if version == b"\3" else 12) : at - 4 + size]  # after flags, id, protection
+        if version in (b"\0", b"\1", b"\2", b"\3") and len(item) < 100_000:
+            try:
+                item[:4].decode("ascii")
+                item.decode("utf-8")
+            except UnicodeDecodeError:
+                raise BadPicture("the picture is damaged (the name of a part is not text).") from None
+        at = data.find(b"infe", at + 4)
+
+
 _CHECKS: dict[str, Callable[[bytes, Limits], None]] = {
     "jpeg": _check_jpeg,
     "png": _check_png,
@@ -414,6 +429,7 @@ _CHECKS: dict[str, Callable[[bytes, Limits], None]] = {
     "tiff": _check_tiff,
     "bmp": _check_bmp,
     "webp": _check_webp,
+    "heif": _check_heif,
 }
 
 
