@@ -238,16 +238,31 @@ def _explained(error: Exception) -> BadPicture:
     return BadPicture(f"the picture is damaged ({text}).")
 
 
+_BAND_PIXELS = 4_000_000
+"""A larger picture is converted in bands of so many, since each step of it would need as much memory as the whole."""
+
+
 def _finish(picture: Image.Image, shorter: int | None) -> Image.Image:
-    """Decoded, 8-bit sRGB, upright."""
+    """Decoded, 8-bit sRGB, upright; at 1 / factor of its size where that leaves far more than the model can use."""
     picture.load()
-    orientation = _orientation(picture)
-    factor = min(picture.size) // (4 * shorter) if shorter else 1
-    if factor > 1 and picture.mode in ("L", "RGB", "RGBA", "CMYK"):
-        picture = picture.reduce(
-            factor
-        )  # keeps far more detail than the model can use, and saves the memory of the rest
-    return _turned(_srgb(picture), orientation)
+    factor = max(min(picture.size) // (4 * shorter), 1) if shorter else 1
+    scale = _gray_scale(picture)
+    if picture.mode == "RGB" and factor == 1 and not picture.info.keys() & {"icc_profile", "transparency"}:
+        return _turned(picture, _orientation(picture))
+    page = Image.new("RGB", (-(-picture.width // factor), -(-picture.height // factor)))
+    for top, band in _bands(picture, factor):
+        if factor > 1 and band.mode in ("L", "RGB", "CMYK") and "transparency" not in band.info:
+            page.paste(_srgb(band.reduce(factor), scale), (0, top // factor))  # fewer pixels to convert
+        else:
+            page.paste(_srgb(band, scale).reduce(factor), (0, top // factor))
+    return _turned(page, _orientation(picture))
+
+
+def _bands(picture: Image.Image, factor: int = 1) -> Iterator[tuple[int, Image.Image]]:
+    """(first row, the rows from there) of a picture from top to bottom, whole multiples of `factor` each."""
+    rows = max(_BAND_PIXELS // picture.width // factor, 1) * factor
+    for top in range(0, picture.height, rows):
+        yield top, picture.crop((0, top, picture.width, min(top + rows, picture.height)))
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -259,14 +274,16 @@ def _orientation(picture: Image.Image) -> int:
 
 def _turned(picture: Image.Image, orientation: Any) -> Image.Image:
     method = _TRANSPOSED.get(orientation)
-    return picture if method is None else picture.transpose(method)
+    upright = picture if method is None else picture.transpose(method)
+    upright.info = {}  # what it says of orientation and colors holds no more
+    return upright
 
 
-def _srgb(picture: Image.Image) -> Image.Image:
+def _srgb(picture: Image.Image, gray_scale: float) -> Image.Image:
     """Any mode that Pillow decodes to, as sRGB; transparent parts become white, as on a page."""
     profile = picture.info.get("icc_profile")
     if picture.mode.startswith(("I", "F")):
-        picture, profile = _eight_bit(picture), None
+        picture, profile = _eight_bit(picture, gray_scale), None
     elif "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         picture = _on_white(picture.convert("RGBA"))
     elif picture.mode in ("1", "P"):
@@ -275,7 +292,7 @@ def _srgb(picture: Image.Image) -> Image.Image:
         profile = b"LAB"
     if profile and picture.mode in ("RGB", "L", "CMYK", "LAB"):
         picture = _color_managed(picture, bytes(profile))
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
@@ -284,17 +301,26 @@ def _on_white(picture: Image.Image) -> Image.Image:
     return page
 
 
-def _eight_bit(picture: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float grays: as 0..1, 0..255 or 0..65535, whichever the values fit."""
+def _gray_scale(picture: Image.Image) -> float:
+    """What takes 16-bit, 32-bit and float grays to 0..255: they are 0..1, 0..255 or 0..65535, as the values fit."""
+    if picture.mode.startswith("I;16"):
+        return 1 / 257
+    if picture.mode not in ("I", "F"):
+        return 1
+    top = max(float(_numbers(band).max(initial=0)) for _, band in _bands(picture))
+    return 255 if picture.mode == "F" and top <= 1 else 1 / 257 if top > 255 else 1
+
+
+def _eight_bit(picture: Image.Image, scale: float) -> Image.Image:
     import numpy as np
 
-    values = np.nan_to_num(np.asarray(picture, np.float32), posinf=0, neginf=0).astype(np.float32)
-    top = float(values.max(initial=0))
-    if picture.mode == "F" and top <= 1:
-        values *= 255
-    elif picture.mode.startswith("I;16") or top > 255:
-        values /= 257
-    return Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(_numbers(picture) * scale + 0.5, 0, 255).astype(np.uint8))
+
+
+def _numbers(picture: Image.Image) -> Any:
+    import numpy as np
+
+    return np.nan_to_num(np.asarray(picture, np.float32), posinf=0, neginf=0).astype(np.float32)
 
 
 def _color_managed(picture: Image.Image, profile: bytes) -> Image.Image:
@@ -330,8 +356,8 @@ _INFLATED = 32
 """Compressed texts and profiles in a PNG; each may grow to a megabyte."""
 _TABLE = 400_000
 """Numbers in one table of a TIFF, such as where its strips are."""
-_RUNS_BYTES = 8_000_000
-"""Of a run-length coded BMP, which Pillow decodes in Python."""
+_RUNS = Limits(pixels=16_000_000, file_bytes=4_000_000)
+"""For a run-length coded BMP, which Pillow decodes in Python."""
 
 _JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _JPEG_BARE = frozenset((0x01, 0xD8))  # markers without a body; the restart markers stand among the pixels
@@ -390,8 +416,10 @@ def _check_tiff(data: bytes, limits: Limits) -> None:
 
 
 def _check_bmp(data: bytes, limits: Limits) -> None:
-    if len(data) > _RUNS_BYTES and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0"):
-        raise BadPicture(f"a run-length coded BMP over {_RUNS_BYTES / 1e6:.0f} MB.")
+    if data[30:34] in (b"\1\0\0\0", b"\2\0\0\0"):
+        width, height = (abs(int.from_bytes(data[at : at + 4], "little", signed=True)) for at in (18, 22))
+        if len(data) > _RUNS.file_bytes or width * height > _RUNS.pixels:
+            raise BadPicture("a run-length coded BMP that is too large.")
 
 
 def _check_webp(data: bytes, limits: Limits) -> None:
