@@ -98,6 +98,14 @@ def fixed_reshape() -> Graph:
     return graph
 
 
+def strided() -> Graph:
+    """As ConvNeXt exported for one picture: all of a flat tensor, picked in order into a shape."""
+    graph = Graph().body()
+    graph.add("Reshape", graph.number([-1]))
+    graph.add("Gather", graph.number(np.arange(6).reshape(1, 6, 1, 1)), axis=0)
+    return graph.head()
+
+
 def class_token() -> Graph:
     """As a transformer exported for one picture: a constant token beside the patches, tokens first, heads folded."""
     graph = Graph()
@@ -159,6 +167,7 @@ CASES: dict[str, tuple[onnx.ModelProto, Any, Any]] = {
     "constants as nodes": (constants_as_nodes().model(), planes(), softmax),
     "one picture at a time": (plain().model(FIXED), planes(), softmax),
     "one picture, in a reshape": (fixed_reshape().model(FIXED), planes(), softmax),
+    "one picture, strided": (strided().model(FIXED), planes(), softmax),
     "one picture, class token": (class_token().model(FIXED), planes(), softmax),
     "softmax inside": (ends_in("Softmax").model(), planes(), lambda scores: scores),
     "log softmax inside": (ends_in("LogSoftmax").model(), planes(), np.exp),

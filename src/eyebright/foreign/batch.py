@@ -5,7 +5,7 @@ rewritten here is a good guess; whether it was right is found by running two pic
 """
 
 import numpy as np
-from onnx import GraphProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, helper, numpy_helper
 
 
 def free_batch(graph: GraphProto, image: str, fixed: int) -> None:
@@ -20,16 +20,23 @@ def free_batch(graph: GraphProto, image: str, fixed: int) -> None:
             continue
         pictured.update(node.output)
         if node.op_type == "Reshape" and node.input[1] in numbers:
-            shape = numpy_helper.to_array(numbers[node.input[1]]).tolist()
-            name = f"free/shape.{at}"
-            graph.initializer.append(numpy_helper.from_array(np.array(_free(shape, fixed), np.int64), name))
-            node.input[1] = name
-            del node.attribute[:]  # allowzero would make nothing of a 0
+            _reshape(graph, node, numpy_helper.to_array(numbers[node.input[1]]).tolist(), fixed, f"free/shape.{at}")
+        elif node.op_type == "Gather" and node.input[1] in numbers:
+            index = numpy_helper.to_array(numbers[node.input[1]])
+            if index.ndim > 1 and np.array_equal(index.ravel(), np.arange(index.size)):
+                node.op_type = "Reshape"  # torch's as_strided: all of a flat tensor, in another shape
+                _reshape(graph, node, list(index.shape), fixed, f"free/shape.{at}")
         elif node.op_type == "Concat" and node.attribute[0].i != 0:
             for place, name in enumerate(node.input):
                 if name not in pictured:
                     node.input[place] = _repeated(graph, name, image, f"free/token.{at}.{place}")
         graph.node.append(node)
+
+
+def _reshape(graph: GraphProto, node: NodeProto, shape: list[int], fixed: int, name: str) -> None:
+    graph.initializer.append(numpy_helper.from_array(np.array(_free(shape, fixed), np.int64), name))
+    node.input[1] = name
+    del node.attribute[:]  # allowzero would make nothing of a 0
 
 
 def _free(shape: list[int], fixed: int) -> list[int]:
