@@ -23,7 +23,7 @@ def free_batch(graph: GraphProto, image: str, fixed: int) -> None:
             _reshape(graph, node, numpy_helper.to_array(numbers[node.input[1]]).tolist(), fixed, f"free/shape.{at}")
         elif node.op_type == "Gather" and node.input[1] in numbers:
             index = numpy_helper.to_array(numbers[node.input[1]])
-            if index.ndim > 1 and np.array_equal(index.ravel(), np.arange(index.size)):
+            if index.ndim > 1 and index.size > fixed and np.array_equal(index.ravel(), np.arange(index.size)):
                 node.op_type = "Reshape"  # torch's as_strided: all of a flat tensor, in another shape
                 _reshape(graph, node, list(index.shape), fixed, f"free/shape.{at}")
         elif node.op_type == "Concat" and node.attribute[0].i != 0:

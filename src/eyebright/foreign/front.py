@@ -51,7 +51,7 @@ def layout_and_size(
     layout = choices.layout
     if layout is None:
         first = next(_first_steps(graph, image.name), None)
-        turned = first is not None and first.op_type == "Transpose" and list(first.attribute[0].ints) == [0, 3, 1, 2]
+        turned = first is not None and first.op_type == "Transpose" and _order(first) == [0, 3, 1, 2]
         fits = {"nchw": dims[1] in (0, 3), "nhwc": dims[3] in (0, 3)}
         layout = "nhwc" if fits["nhwc"] and (dims[3] == 3 or turned) and (dims[1] != 3 or turned) else "nchw"
         remarks.append(f"layout: {layout}, as its input is {shape} (--layout)")
@@ -142,6 +142,10 @@ def _first_steps(graph: GraphProto, image: str) -> Iterator[NodeProto]:
             at = node.output[0]
             if node.op_type not in SHAPING:
                 yield node
+
+
+def _order(transpose: NodeProto) -> list[int]:
+    return [side for attribute in transpose.attribute for side in attribute.ints]
 
 
 def _three(values: npt.NDArray[np.float64]) -> str:
