@@ -278,6 +278,7 @@ def excite(model: Any) -> None:
         model.train(bool(norms))
         model(pictures)
         model.eval()
+        layers[-1].weight.normal_()  # some start at 0
         layers[-1].weight.mul_(2 / model(pictures).std(dim=0).mean())
 
 
