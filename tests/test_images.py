@@ -389,6 +389,16 @@ def test_an_animation_over_a_limit_is_refused(kind):
         list(decode_frames(data, limits=Limits(all_pixels=2 * 16 * 12)))
 
 
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_frames_that_build_on_others_may_have_a_quarter_of_the_pixels(kind):
+    """Decoders keep the frame before, the one to go back to and the one that is made."""
+    frames = decode_frames(animated(kind), limits=Limits(pixels=4 * 16 * 12 - 4))
+    next(frames)
+    with pytest.raises(BadPicture, match="megapixels"):
+        next(frames)
+    assert len(list(decode_frames(animated(kind), limits=Limits(pixels=4 * 16 * 12)))) == 3
+
+
 def test_a_page_that_is_larger_than_the_first_is_checked_too():
     data = saved(Image.new("L", (8, 8)), "TIFF", save_all=True, append_images=[Image.new("L", (80, 80))])
     frames = decode_frames(data, limits=Limits(pixels=64))

@@ -13,7 +13,7 @@ import re
 import stat
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +29,7 @@ class Limits:
     """What a picture may ask of this machine; checked from the header, before memory is taken."""
 
     pixels: int = 100_000_000
+    """Of one frame; a quarter in an animation whose frames build on each other."""
     file_bytes: int = 256_000_000
     frames: int = 1000
     all_pixels: int = 10_000_000_000
@@ -156,6 +157,8 @@ def decode_frames(
             except EOFError:
                 return
             _check_picture(picture, limits)  # pages differ, and a GIF may grow
+            if index and picture.format in ("GIF", "PNG", "WEBP"):  # frames build on others, which are kept
+                _check_size(*picture.size, replace(limits, pixels=limits.pixels // 4))
             pixels += picture.width * picture.height
             if pixels > limits.all_pixels:
                 raise BadPicture(f"its frames are over {limits.all_pixels / 1e6:,.0f} megapixels together.")
@@ -350,6 +353,8 @@ def _to_srgb(profile: bytes, mode: str) -> Any:
 
 _PARTS = 50_000
 """Chunks, segments, blocks or tags that a picture may be made of: real ones have hundreds; decoders walk slowly."""
+_SEGMENTS = 10_000
+"""Of a JPEG, of up to 64 KB each."""
 _SCANS = 100
 """Passes of a progressive JPEG over all its pixels: real ones make about ten."""
 _INFLATED = 32
@@ -367,7 +372,7 @@ def _check_jpeg(data: bytes, limits: Limits) -> None:
     """Segments up to the pixels, filling between them, and passes over the pixels."""
     at, filling, scans = 2, 0, 0
     many_scans = data.count(b"\xff\xda") > _SCANS  # maybe by chance: the picture may have a film behind it
-    for _ in range(_PARTS):
+    for _ in range(_SEGMENTS):
         found = _JPEG_MARKER.search(data, at)
         if found is None or found[1] == b"\xd9":
             return
