@@ -1,6 +1,6 @@
 """Feed mutated pictures to the decoder: each must end as a picture or a BadPicture, soon and in little memory.
 
-    EYEBRIGHT_DATA=FOLDER python bench/fuzz_pictures.py --count 20000 --seed 0     (about 15 minutes on 1 core)
+    EYEBRIGHT_DATA=FOLDER python bench/fuzz_pictures.py --count 20000 --seed 0     (half a minute on 1 core)
 
 FOLDER holds formats.zip, a corpus of whole and broken pictures. A child process makes and decodes the mutants, this
 one watches: a crash or a hang is laid to its number, and the child goes on after it. `--only NUMBER --keep FILE`

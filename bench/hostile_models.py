@@ -1,6 +1,6 @@
 """Model files that mean harm: each must be refused with one sentence, soon, in little memory, touching nothing.
 
-    python bench/hostile_models.py [NAME ...]     (three minutes on 1 core)
+    python bench/hostile_models.py [NAME ...]     (two minutes on 1 core)
 
 Every file is made in a temporary folder and loaded with `eyebright.load` in a fresh child. The child's peak memory is
 measured above what it has with its imports done, and so is that of its own children (an ONNX Runtime process with
