@@ -23,7 +23,7 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-from eyebright import selftest
+from eyebright import trial
 from eyebright.errors import EyebrightError
 from eyebright.foreign import Choices, wrap
 from eyebright.modelfile import from_bytes
@@ -73,7 +73,7 @@ def report(foreign: Foreign, photos: list[Image.Image]) -> bool:
     try:
         wrapped = wrap(foreign.path, foreign.choices)
         model = from_bytes(wrapped.data)
-        selftest.prove_in_child(model)
+        trial.prove(model)
     except EyebrightError as error:
         print(f"| {foreign.source} | {str(error).replace(str(foreign.path), '')[:200]} | - | - | - | - |", flush=True)
         return False

@@ -1,6 +1,6 @@
 """How much a plain install takes: every file of Eyebright and of what it pulls in, by package, as the disk has it.
 
-    PLAIN_ENVIRONMENT/bin/python bench/install_size.py      (in an environment where nothing else is installed)
+PLAIN_ENVIRONMENT/bin/python bench/install_size.py      (in an environment where nothing else is installed)
 """
 
 import sys

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from eyebright import modelfile, selftest
 from eyebright.modelfile import Golden, GoldenPicture, Input, Label, Metadata
 
 SIDE = 8
@@ -62,3 +63,8 @@ def metadata(task: str = "single", count: int = 3, **parts: Any) -> Metadata:
         "temperature": "temperature",
     }
     return Metadata(**{**given, **parts})
+
+
+def sealed(task: str = "single", labels: int = 3) -> modelfile.ModelFile:
+    """A model file with golden pictures of its own."""
+    return modelfile.from_bytes(selftest.seal(graph(task, labels), metadata(task, labels)), "tiny.onnx")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from eyebright import images
+from eyebright import color, images
 from eyebright.errors import BadPicture
 from eyebright.images import Limits, decode, decode_frames, read_file, sniff
 
@@ -115,7 +115,7 @@ def test_a_large_picture_converted_in_bands_is_as_if_at_once(mode, monkeypatch):
         picture = Image.fromarray(np.asarray(picture).astype(np.uint16) * 257)
     data = saved(picture, "TIFF" if mode in ("CMYK", "I;16") else "PNG")
     whole, small = pixels(data), pixels(data, shorter=3)
-    monkeypatch.setattr(images, "_BAND_PIXELS", 300)
+    monkeypatch.setattr(color, "BAND_PIXELS", 300)
     assert np.array_equal(pixels(data), whole)
     assert np.array_equal(pixels(data, shorter=3), small)
 

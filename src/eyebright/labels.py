@@ -6,7 +6,7 @@ split between tabby, tiger cat and Egyptian cat says cat.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ SURE = 0.6
 
 def imagenet() -> tuple[tuple[Label, ...], tuple[Label, ...]]:
     """The 1000 labels of ImageNet-1k in their usual order, and the hierarchy above them (from WordNet)."""
-    text = (resources.files("eyebright") / "models" / "imagenet.json").read_bytes()
+    text = (Path(__file__).parent / "models" / "imagenet.json").read_bytes()
     found = msgspec.json.decode(text, type=_ImageNet)
     return found.labels, found.hierarchy
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import models
 from pictures import encoded, plain
 
 
@@ -30,7 +31,7 @@ from pictures import encoded, plain
         (["predict", "red.png", "--every", "nonsense"], "--every takes a time (1s, 500ms, 2min) or a number of frames"),
         (["predict", "red.png", "--every", ""], "--every takes a time"),
         (["predict", "red.png", "--provider", "nonsense"], "no provider is called 'nonsense'; there are cpu"),
-        (["predict", "red.png", "--none-of-these"], "was not taught when to say none of these."),
+        (["predict", "red.png", "--none-of-these", "--model", "tiny.onnx"], "was not taught when to say none of these."),
         (["predict", "red.png", "--model", "notes.jpg"], "notes.jpg: not an ONNX model."),
         (["predict", "red.png", "--model", "empty"], "empty: "),
         (["predict", "red.png", "--model", "lite9"], "none that ships has this name (lite0)"),
@@ -58,6 +59,7 @@ def test_a_request_that_is_wrong_ends_with_2_and_one_sentence(eyebright, tmp_pat
     (tmp_path / "texts" / "a.txt").write_text("dear diary")
     (tmp_path / "notes.jpg").write_text("dear diary")
     (tmp_path / "red.png").write_bytes(encoded(plain("red")))
+    (tmp_path / "tiny.onnx").write_bytes(models.sealed().data)
     before = sorted(tmp_path.rglob("*"))
     ended = eyebright(*arguments)
     assert ended.code == 2

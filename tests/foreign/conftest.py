@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from eyebright import selftest
+from eyebright import trial
 from eyebright.modelfile import ModelFile
 from eyebright.runtime import open_runtime
 
@@ -12,10 +12,10 @@ from eyebright.runtime import open_runtime
 @pytest.fixture(autouse=True)
 def _no_child(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     def probe(model: ModelFile) -> int:
-        return selftest._probe(model, open_runtime(model))
+        return trial._probe(model, open_runtime(model))
 
     if "in_a_child" not in request.node.name:
-        monkeypatch.setattr(selftest, "probe_in_child", probe)
+        monkeypatch.setattr(trial, "probe", probe)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ request itself is wrong, 130 stopped by Ctrl-C.
 import io
 import os
 import sys
+import warnings
 from importlib import import_module
 
 import click
@@ -60,6 +61,7 @@ def eyebright() -> None:
 
 def main() -> None:
     """The console script."""
+    warnings.filterwarnings("ignore", module="PIL")  # what it finds odd in a picture that it reads all the same
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that a screen cannot show must not end the run
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")

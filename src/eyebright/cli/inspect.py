@@ -11,8 +11,9 @@ from eyebright.cli import options
 @click.command(no_args_is_help=False)
 @click.argument("model", required=False, type=click.Path(readable=False))
 @click.option("--labels", is_flag=True, help="Also list every label, under what stands above it.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of the metadata instead.")
 @options.text_or_json
-def command(model: str | None, labels: bool, form: str) -> int:
+def command(model: str | None, labels: bool, schema: bool, form: str) -> int:
     """Show the card of a model file: what it names, how well, from what it was made.
 
     \b
@@ -21,10 +22,12 @@ def command(model: str | None, labels: bool, form: str) -> int:
     """
     import msgspec
 
-    from eyebright import models
-    from eyebright.modelfile import read
+    from eyebright import modelfile, models
 
-    file = read(models.path(model))
+    if schema:
+        click.echo(json.dumps(modelfile.schema(), indent=1))
+        return 0
+    file = modelfile.read(models.path(model))
     if form == "json":
         metadata: dict[str, Any] = json.loads(msgspec.json.encode(file.metadata))
         found = {"operators": dict(file.contents.operators.most_common()), "values": file.contents.values}

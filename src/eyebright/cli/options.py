@@ -59,7 +59,7 @@ def output(
 
 def recognizer(megapixels: int, **how: Any) -> "Recognizer":
     """What --model, --threads, --megapixels and the like ask for."""
-    from eyebright.images import Limits
+    from eyebright.bounds import Limits
     from eyebright.recognize import load
 
     return load(limits=Limits(pixels=megapixels * 1_000_000), **how)

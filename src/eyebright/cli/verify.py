@@ -23,13 +23,13 @@ def command(model: str | None, provider: str, threads: int | None, form: str, tr
     """
     import numpy as np
 
-    from eyebright import models, selftest
+    from eyebright import models, selftest, trial
     from eyebright.modelfile import read
     from eyebright.runtime import cores, open_runtime
 
     file = read(models.path(model))
     if not trust and file.sha256 not in models.SHIPPED.values():
-        selftest.prove_in_child(file)
+        trial.prove(file)
     runtime = open_runtime(file, provider, cores() if threads is None else threads)
     outcomes = selftest.check(file, runtime)
     passed = all(outcome.passed for outcome in outcomes)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import GraphProto, ModelProto, TensorProto, compose, helper, numpy_helper
 
-from eyebright import selftest
+from eyebright import selftest, trial
 from eyebright.errors import BadModelFile, BadRequest
 from eyebright.foreign.batch import free_batch
 from eyebright.foreign.choices import Activation, Choices
@@ -122,17 +122,17 @@ def _try(model: ModelProto, told: Told, path: Path) -> tuple[Floats, int | None]
     _add(graph, "Identity", ["output"], "scores")
     del graph.output[:]
     _declare(graph, None, None)
-    trial = Metadata(
+    unknown = Metadata(
         format=1,
-        name="trial",
+        name="unknown",
         task="single",
         labels=(Label("x", "x"),),
         input=Input(told.size),
         golden=selftest.placeholder(told.size, 1),
     )
-    file = from_bytes(attach(model, trial), str(path))
+    file = from_bytes(attach(model, unknown), str(path))
     try:
-        selftest.probe_in_child(file)
+        trial.probe(file)
     except BadModelFile as error:
         why = ""
         if told.batch:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from eyebright import images, models, selftest
+from eyebright.bounds import LIMITS, Limits
 from eyebright.errors import BadPicture, BadRequest, EyebrightError
 from eyebright.modelfile import ModelFile, read
 from eyebright.preprocessing import Pixels, fit, shorter_side
@@ -45,7 +46,7 @@ def load(
     top: int = 5,
     threshold: float | None = None,
     none_of_these: bool = False,
-    limits: images.Limits = images.LIMITS,
+    limits: Limits = LIMITS,
     trust: bool = False,
 ) -> "Recognizer":
     """A Recognizer for a model file; for the model that ships when none is named.
@@ -62,7 +63,9 @@ def load(
     """
     file = model if isinstance(model, ModelFile) else read(models.path(model))
     if not trust and file.sha256 not in models.SHIPPED.values():
-        selftest.prove_in_child(file)
+        from eyebright import trial  # only files from elsewhere need what it imports
+
+        trial.prove(file)
     threads = cores() if threads is None else threads
     return Recognizer(file, provider, threads, size, top, threshold, none_of_these, limits)
 
@@ -79,7 +82,7 @@ class Recognizer:
         top: int,
         threshold: float | None,
         none_of_these: bool,
-        limits: images.Limits,
+        limits: Limits,
     ) -> None:
         spec = model.metadata.input
         if size is not None and size not in {spec.size, *spec.sizes}:

@@ -17,8 +17,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
+from eyebright.bounds import LIMITS
 from eyebright.errors import BadPicture, BadRequest
-from eyebright.images import FORMATS, HEAD_BYTES, LIMITS, VIDEOS, sniff
+from eyebright.images import FORMATS, HEAD_BYTES, VIDEOS, sniff
 
 _NAMES = tuple(
     ".jpg .jpeg .jpe .jfif .png .apng .gif .webp .bmp .dib .tif .tiff .heic .heif .hif .avif "

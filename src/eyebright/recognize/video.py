@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from eyebright.bounds import LIMITS, Limits
 from eyebright.errors import BadPicture, BadRequest, extra
-from eyebright.images import HEAD_BYTES, LIMITS, SPARE, VIDEOS, Limits, sniff
+from eyebright.images import HEAD_BYTES, SPARE, VIDEOS, sniff
 
 
 @dataclass(frozen=True)
