@@ -5,8 +5,8 @@ split between tabby, tiger cat and Egyptian cat says cat.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -30,8 +30,7 @@ class _ImageNet(msgspec.Struct):
     hierarchy: tuple[Label, ...]
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(NamedTuple):
     """What may be said of a picture: `node` indexes labels, then hierarchy."""
 
     node: int

@@ -39,13 +39,17 @@ class Runtime(Protocol):
     def run(self, images: Pixels, outputs: Sequence[str]) -> list[Floats]: ...
 
 
-def open_runtime(model: ModelFile, provider: str = "cpu", threads: int = 1) -> Runtime:
-    """The graph of a model file, ready to run on `threads` threads of the processor, or on another provider."""
+def open_runtime(model: ModelFile, provider: str = "cpu", threads: int = 1, exact: bool = False) -> Runtime:
+    """The graph of a model file, ready to run on `threads` threads of the processor, or on another provider.
+
+    `exact`: for x86 processors without VNNI, which add 8-bit products in 16 bits, where they overflow; ONNX Runtime
+    then takes a way that is right on all of them, at the speed of float.
+    """
     if provider == "openvino":
         return OpenVino(model, threads)
     if provider not in PROVIDERS:
         raise BadRequest(f"no provider is called {provider!r}; there are {', '.join([*PROVIDERS, 'openvino'])}.")
-    return OnnxRuntime(model, provider, threads)
+    return OnnxRuntime(model, provider, threads, exact)
 
 
 def cores() -> int:
@@ -56,7 +60,7 @@ def cores() -> int:
 class OnnxRuntime:
     """A session of ONNX Runtime (https://onnxruntime.ai)."""
 
-    def __init__(self, model: ModelFile, provider: str = "cpu", threads: int = 1) -> None:
+    def __init__(self, model: ModelFile, provider: str = "cpu", threads: int = 1, exact: bool = False) -> None:
         import onnxruntime as ort
 
         if PROVIDERS[provider] not in ort.get_available_providers():
@@ -66,9 +70,8 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # what goes wrong is raised; a remark on stderr would be a second voice
-        # processors without VNNI add products of 8 bits in 16, which overflow: take the slower, exact way there
-        options.add_session_config_entry("session.x64quantprecision", "1")
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to the decoders
+        if exact:
+            options.add_session_config_entry("session.x64quantprecision", "1")
         providers = list(dict.fromkeys([PROVIDERS[provider], PROVIDERS["cpu"]]))
         try:
             self._session = ort.InferenceSession(model.data, options, providers=providers)
@@ -79,7 +82,7 @@ class OnnxRuntime:
         self._only_what_is_asked = ort.RunOptions()
         self._only_what_is_asked.only_execute_path_to_fetches = True
         self._only_what_is_asked.log_severity_level = 4
-        self.name = f"onnxruntime {ort.__version__}, {provider}"
+        self.name = f"onnxruntime {ort.__version__}, {provider}{', exact 8-bit products' if exact else ''}"
         self.outputs = tuple(output.name for output in self._session.get_outputs())
         _check_contract([value.name for value in self._session.get_inputs()], self.outputs, model.path)
 

@@ -31,7 +31,7 @@ from pictures import encoded, plain
         (["predict", "red.png", "--every", "nonsense"], "--every takes a time (1s, 500ms, 2min) or a number of frames"),
         (["predict", "red.png", "--every", ""], "--every takes a time"),
         (["predict", "red.png", "--provider", "nonsense"], "no provider is called 'nonsense'; there are cpu"),
-        (["predict", "red.png", "--none-of-these", "--model", "tiny.onnx"], "was not taught when to say none of these."),
+        (["predict", "red.png", "--none-of-these", "--model", "tiny.onnx"], "was not taught when to say none of these"),
         (["predict", "red.png", "--model", "notes.jpg"], "notes.jpg: not an ONNX model."),
         (["predict", "red.png", "--model", "empty"], "empty: "),
         (["predict", "red.png", "--model", "lite9"], "none that ships has this name (lite0)"),

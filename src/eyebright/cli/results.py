@@ -4,9 +4,7 @@ A file is written beside its place (`NAME.partial`) and renamed when the run end
 `--resume` goes on from either.
 """
 
-import csv
 import io
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -146,6 +144,8 @@ def _cells(result: Prediction | Failure) -> tuple[str, ...]:
 
 
 def _csv_line(cells: tuple[str, ...]) -> str:
+    import csv
+
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
@@ -210,7 +210,11 @@ def _records(file: IO[str], form: Form) -> Iterator[str]:
 def _source(record: str, form: Form) -> tuple[str, bool]:
     """The source of a row, and whether it is one of several of a video."""
     if form == "json":
+        import json
+
         row: dict[str, Any] = json.loads(record)
         return str(row["source"]), "time_s" in row or "start_s" in row
+    import csv
+
     cells = next(csv.reader(io.StringIO(record, newline="")))
     return cells[0], bool(cells[1] or cells[2])

@@ -25,13 +25,12 @@ def command(model: str | None, provider: str, threads: int | None, form: str, tr
 
     from eyebright import models, selftest, trial
     from eyebright.modelfile import read
-    from eyebright.runtime import cores, open_runtime
+    from eyebright.runtime import cores
 
     file = read(models.path(model))
     if not trust and file.sha256 not in models.SHIPPED.values():
         trial.prove(file)
-    runtime = open_runtime(file, provider, cores() if threads is None else threads)
-    outcomes = selftest.check(file, runtime)
+    runtime, outcomes = selftest.open_and_check(file, provider, cores() if threads is None else threads)
     passed = all(outcome.passed for outcome in outcomes)
     picture = selftest.pixels(file.metadata.golden.pictures[0])[None]
     times_ms = []

@@ -5,9 +5,8 @@ bytes -> images.decode -> preprocessing.fit -> runtime -> labels.Hierarchy -> Pr
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -22,14 +21,13 @@ from eyebright.recognize.sources import Movie, Sources, Still, name_of, to_pictu
 from eyebright.recognize.statement import Row, Words
 from eyebright.recognize.stream import in_order
 from eyebright.recognize.video import Every, frames
-from eyebright.runtime import Floats, Runtime, cores, open_runtime
+from eyebright.runtime import Floats, Runtime, cores
 
 BATCH = 8
 _KINDS = "a path, bytes, a PIL image or an (H, W, 3) uint8 array"
 
 
-@dataclass(frozen=True)
-class _Frame:
+class _Frame(NamedTuple):
     """One picture on its way: not decoded (`content`), or a frame that video.py decoded."""
 
     source: str
@@ -98,8 +96,7 @@ class Recognizer:
         self.size = size or spec.size
         self._shorter = shorter_side(spec, self.size)
         # one thread a session: workers take whole pictures each, which scales better than sharing one picture
-        self.runtime: Runtime = open_runtime(model, provider, threads=1)
-        selftest.must_pass(model, self.runtime)
+        self.runtime: Runtime = selftest.open_tested(model, provider, threads=1)
         self._outputs = ["scores", *(["logits"] if none_of_these and "logits" in self.runtime.outputs else [])]
 
     def __call__(self, source: Any) -> Any:
@@ -228,9 +225,8 @@ class Recognizer:
     def _fill(self, rows: list[Row], waiting: list[tuple[int, Pixels]], outputs: Sequence[str]) -> None:
         if not waiting:
             return
-        results = dict(
-            zip(outputs, self.runtime.run(np.stack([pixels for _, pixels in waiting]), outputs), strict=True)
-        )
+        batch = np.stack([pixels for _, pixels in waiting])
+        results = dict(zip(outputs, self.runtime.run(batch, outputs), strict=True))
         for number, (at, _) in enumerate(waiting):
             row = rows[at]
             scores, logits, embedding = (results.get(name) for name in ("scores", "logits", "embedding"))

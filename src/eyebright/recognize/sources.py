@@ -4,15 +4,13 @@ Folders are walked in the order of their names, hidden files left out. In a fold
 call a picture or video is tried, the rest is counted; what is named itself is always tried.
 """
 
-import glob
 import os
 import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -27,16 +25,14 @@ _NAMES = tuple(
 )
 
 
-@dataclass(frozen=True)
-class Still:
+class Still(NamedTuple):
     """A picture that is not decoded yet: a path, bytes, a PIL image, an (H, W, 3) uint8 array; or why it is none."""
 
     source: str
     content: Any
 
 
-@dataclass(frozen=True)
-class Movie:
+class Movie(NamedTuple):
     """A video file."""
 
     source: str
@@ -109,6 +105,8 @@ def expand(sources: Iterable[str], has_stdin: bool = False) -> list[str]:
         if (source == "-" and has_stdin) or os.path.lexists(source):
             found.append(source)
             continue
+        import glob  # seldom needed, since shells resolve patterns themselves
+
         matches = sorted(glob.glob(source, recursive=True)) if glob.has_magic(source) else []
         if not matches:
             if glob.has_magic(source):
@@ -120,6 +118,8 @@ def expand(sources: Iterable[str], has_stdin: bool = False) -> list[str]:
 
 def _perhaps(path: str) -> str:
     """The name in the same folder that was perhaps meant."""
+    from difflib import get_close_matches
+
     folder, name = os.path.split(path)
     try:
         near = get_close_matches(name, os.listdir(folder or "."), 1)

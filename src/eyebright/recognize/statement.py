@@ -1,7 +1,7 @@
 """From a network's numbers to a Prediction: which statement is made, and what is shown beside it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,7 @@ from eyebright.recognize.video import segments, smooth
 from eyebright.runtime import Floats
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """What the network said of one picture: of its outputs those that were asked for, or why there are none."""
 
     source: str
