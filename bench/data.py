@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -54,3 +55,14 @@ def small_photos(where: Path, count: int) -> Path:
         if not path.exists():
             path.write_bytes(photos[at % len(photos)][1])
     return where
+
+
+def in_a_process(function: str, where: Path, count: int) -> Path:
+    """`large_photos` or `small_photos` in a process of its own, which takes the memory that it needs with it."""
+    command = [sys.executable, __file__, function, str(where), str(count)]
+    subprocess.run(command, check=True)
+    return where
+
+
+if __name__ == "__main__":
+    {"large_photos": large_photos, "small_photos": small_photos}[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))

@@ -33,7 +33,7 @@ def main() -> None:
 def start(folder: Path) -> None:
     """One photo, from the shell's point of view; and --help."""
     photo = folder / "one.jpg"
-    photo.write_bytes(data.imagenet_sample()[281][1])
+    photo.write_bytes((data.in_a_process("small_photos", folder / "some", 282) / "photo-000281.jpg").read_bytes())
     bare = (
         "import numpy, PIL.Image, onnxruntime; "
         f"s = onnxruntime.InferenceSession({MODEL!r}); "
@@ -65,8 +65,7 @@ def start(folder: Path) -> None:
 
 def large(folder: Path) -> None:
     """200 JPEGs of 12 megapixels."""
-    photos = folder / "large"
-    print(f"  {len(data.large_photos(photos, 200))} photos of 12 megapixels")
+    photos = data.in_a_process("large_photos", folder / "large", 200)
     _against_scripts(photos, rounds=5)
     _where_time_goes(photos)
     _same_names(photos)
@@ -74,12 +73,13 @@ def large(folder: Path) -> None:
 
 def sample(folder: Path) -> None:
     """The 1000 photos of imagenet-sample."""
-    _against_scripts(data.small_photos(folder / "sample", 1000), rounds=7)
+    _against_scripts(data.in_a_process("small_photos", folder / "sample", 1000), rounds=7)
 
 
 def many(folder: Path) -> None:
     """Memory and speed for 10,000 small photos beside 100."""
-    few, lots = data.small_photos(folder / "few", 100), data.small_photos(folder / "many", 10_000)
+    few = data.in_a_process("small_photos", folder / "few", 100)
+    lots = data.in_a_process("small_photos", folder / "many", 10_000)
     rate: dict[str, list[float]] = {"few": [], "many": []}
     peak: dict[str, list[float]] = {"few": [], "many": []}
     for _ in range(3):

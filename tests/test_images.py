@@ -414,7 +414,8 @@ def test_a_still_picture_has_one_frame():
 
 def test_files_of_endless_parts_are_refused_before_they_are_decoded():
     whole = saved(scene(8, 8), "JPEG")
-    scan = whole[whole.index(b"\xff\xda") : -2]
+    passes = saved(scene(8, 8), "JPEG", progressive=True)
+    scan = passes[passes.rindex(b"\xff\xda") : -2]
     gif = b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0x80, 0, 0) + bytes(6)
     pixel = zlib.compress(bytes(25 * 8))
     tags = b"".join(struct.pack("<HHQQ", 40_000, 4, 1, 0) for _ in range(60_000))
@@ -422,7 +423,7 @@ def test_files_of_endless_parts_are_refused_before_they_are_decoded():
     for data in (
         b"\xff\xd8" + b"\xff\xe5\0\2" * 60_000 + whole[2:],
         b"\xff\xd8\xff\xe5\0\2" + bytes(2_000_000) + whole[2:],
-        whole[:-2] + scan * 200 + b"\xff\xd9",
+        passes[:-2] + scan * 200 + b"\xff\xd9",
         png(8, 8, pixel, *[(b"abCd", b"")] * 60_000),
         png(8, 8, pixel, *[(b"zTXt", b"x\0\0" + zlib.compress(b"x"))] * 40),
         gif + b"\x21\xfe\x01x\0" * 60_000 + b";",
@@ -432,6 +433,13 @@ def test_files_of_endless_parts_are_refused_before_they_are_decoded():
     ):
         with pytest.raises(BadPicture, match="more parts"):
             decode(data)
+
+
+def test_scans_behind_the_only_one_are_not_decoded():
+    """A JPEG that is not progressive and has all its colors in one scan ends with it."""
+    whole = saved(scene(), "JPEG")
+    again = whole[:-2] + whole[whole.index(b"\xff\xda") : -2] * 2000 + b"\xff\xd9"
+    assert difference(again, pixels(whole)) == 0
 
 
 def test_a_film_behind_a_photo_is_not_taken_for_its_scans():

@@ -30,9 +30,9 @@ def main() -> None:
     environments |= {name: Path(place) for name, place in (pair.split("=") for pair in sys.argv[2:])}
     with tempfile.TemporaryDirectory() as folder:
         one, large = Path(folder) / "one", Path(folder) / "large"
-        data.large_photos(large, 64)
-        data.small_photos(one, 1)
-        sample = data.small_photos(Path(folder) / "sample", 1000)
+        data.in_a_process("large_photos", large, 64)
+        data.in_a_process("small_photos", one, 1)
+        sample = data.in_a_process("small_photos", Path(folder) / "sample", 1000)
         rows = {}
         for what, photos in (("large", large), ("sample", sample), ("one", one)):
             for name, runs in measure.in_turns(commands(environments, photos), ROUNDS, warmup=1).items():

@@ -75,8 +75,7 @@ def _too_many_parts() -> BadPicture:
 
 def check_jpeg(data: bytes, limits: Limits) -> None:
     """Segments up to the pixels, filling between them, and passes over the pixels."""
-    at, filling, scans = 2, 0, 0
-    many_scans = data.count(b"\xff\xda") > _SCANS  # maybe by chance: the picture may have a film behind it
+    at, filling, scans, colors = 2, 0, 0, 0
     for _ in range(_SEGMENTS):
         found = _JPEG_MARKER.search(data, at)
         if found is None or found[1] == b"\xd9":
@@ -91,13 +90,16 @@ def check_jpeg(data: bytes, limits: Limits) -> None:
         if marker in (0xC0, 0xC1, 0xC2) and at + 7 <= len(data):
             height, width = struct.unpack_from(">HH", data, at + 3)
             check_size(width, height or 1, limits)
+            colors = data[at + 7] if marker != 0xC2 and at + 7 < len(data) else 0
             least_bits = 1 if marker == 0xC2 else 2  # that a block of 8 x 8 can take
             if -(-width // 8) * -(-height // 8) * least_bits > len(data) * 8:
                 raise BadPicture("the file is cut short or damaged.")  # a decoder would paint the rest gray
         elif marker == 0xDA:
-            scans += 1
-            if not many_scans:
+            if colors and data[at + 2 : at + 3] == bytes([colors]):
+                return  # not progressive and all colors at once: there is one pass
+            if not scans and data.count(b"\xff\xda") <= _SCANS:
                 return
+            scans += 1  # counted one by one: some may be there by chance, or in a film behind the picture
             if scans > _SCANS:
                 break
         at += int.from_bytes(data[at : at + 2], "big")

@@ -105,7 +105,7 @@ def read_file(path: str | Path, limits: Limits = LIMITS) -> bytes:
                 raise BadPicture("not a regular file.")
             if status.st_size > limits.file_bytes:
                 raise too_many_bytes(status.st_size, limits)
-            return file.read(limits.file_bytes + 1)
+            return file.read(status.st_size)
     except OSError as error:
         raise BadPicture(f"{(error.strerror or str(error)).lower()}.") from None
 

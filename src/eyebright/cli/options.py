@@ -29,7 +29,7 @@ provider = click.option(
 )
 threads = click.option("--threads", type=click.IntRange(1), help="Threads of the processor to use; all by default.")
 batch = click.option(
-    "--batch", type=click.IntRange(1), default=8, show_default=True, help="Pictures that the network sees at once."
+    "--batch", type=click.IntRange(1), default=4, show_default=True, help="Pictures that the network sees at once."
 )
 every = click.option("--every", default="1s", show_default=True, help="Of a video: a time (1s, 500ms) or frames (30).")
 trust = click.option(

@@ -23,7 +23,7 @@ from eyebright.recognize.stream import in_order
 from eyebright.recognize.video import Every, frames
 from eyebright.runtime import Floats, Runtime, cores
 
-BATCH = 8
+BATCH = 4  # an int8 network gains nothing from more, and no core waits long for the last handful
 _KINDS = "a path, bytes, a PIL image or an (H, W, 3) uint8 array"
 
 
@@ -185,7 +185,7 @@ class Recognizer:
                 for time_s, picture in self._pictures(frame, all_frames):
                     waiting.append((len(rows), fit(picture, self.metadata.input, self.size)))
                     rows.append(Row(frame.source, time_s))
-                    if len(waiting) == 4 * BATCH:  # an animation of a thousand frames
+                    if len(waiting) == 8 * BATCH:  # an animation of a thousand frames
                         self._fill(rows, waiting, outputs)
             except EyebrightError as error:
                 rows.append(Row(frame.source, frame.time_s, error=error))
