@@ -23,7 +23,7 @@ class Run:
 def run(command: Sequence[str], cwd: str | None = None, env: dict[str, str] | None = None) -> Run:
     """Run a command to its end; peak memory is that of its largest process.
 
-    Linux counts what a process was before it became another one, so whoever measures must be small: make data elsewhere.
+    Linux counts what a process was before it became another one: who measures must be small and make data elsewhere.
     """
     began = time.perf_counter()
     child = subprocess.Popen(
