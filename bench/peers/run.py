@@ -21,7 +21,7 @@ import data
 import measure
 
 HERE = Path(__file__).parent
-ROUNDS = 3
+ROUNDS = 2
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
         sample = data.in_a_process("small_photos", Path(folder) / "sample", 1000)
         rows = {}
         for what, photos in (("large", large), ("sample", sample), ("one", one)):
-            for name, runs in measure.in_turns(commands(environments, photos), ROUNDS, warmup=1).items():
+            for name, runs in measure.in_turns(commands(environments, photos), ROUNDS, warmup=0).items():
                 count = len(list(photos.iterdir()))
                 rows[name, what] = statistics.median(count / run.wall_s for run in runs)
                 rows[name, what, "peak"] = max(run.peak_mb for run in runs)
