@@ -26,14 +26,14 @@ def main() -> None:
     for name, lines in zip(PHOTOS, blocks, strict=True):
         parts.append(f'<image x="24" y="{y}" width="{SIDE}" height="{SIDE}" href="{thumbnail(folder / name)}"/>')
         for number, line in enumerate(lines):
-            parts.append(text(LEFT, y + 14 + number * LINE, line, "head" if number == 0 else "row"))
+            parts.append(text(LEFT, y + 14 + number * LINE, line, kind(line) if number == 0 else "row"))
         y += max(SIDE, len(lines) * LINE) + 22
     body = "\n".join([text(24, 40, f"$ eyebright predict {' '.join(PHOTOS)}", "prompt"), *parts])
     OUTPUT.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{y}" viewBox="0 0 760 {y}" role="img" '
         f'aria-label="{escape(" ".join(printed.split()), quote=True)}">\n'
         "<style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;"
-        "white-space:pre;fill:#cdd6e0}.head{font-weight:bold;fill:#8fd694}.prompt{fill:#8aa0b5}</style>\n"
+        "white-space:pre;fill:#cdd6e0}.head{font-weight:bold;fill:#8fd694}.doubt{font-weight:bold;fill:#e5c07b}.prompt{fill:#8aa0b5}</style>\n"
         f'<rect width="760" height="{y}" rx="8" fill="#17202a"/>\n{body}\n</svg>\n',
         encoding="utf-8",
     )
@@ -49,8 +49,13 @@ def split(lines: list[str]) -> list[list[str]]:
     return blocks
 
 
-def text(x: int, y: int, line: str, kind: str) -> str:
-    return f'<text x="{x}" y="{y}" class="{kind}" xml:space="preserve">{escape(line)}</text>'
+def kind(line: str) -> str:
+    """Colors as on a terminal: a statement is green, doubt is yellow."""
+    return "doubt" if line.endswith("not sure") else "head"
+
+
+def text(x: int, y: int, line: str, style: str) -> str:
+    return f'<text x="{x}" y="{y}" class="{style}" xml:space="preserve">{escape(line)}</text>'
 
 
 def thumbnail(path: Path) -> str:

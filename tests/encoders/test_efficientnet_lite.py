@@ -47,7 +47,11 @@ def test_the_stages_one_after_the_other_are_the_encoder():
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_every_published_weight_has_its_place_and_every_place_its_weight(name):
     encoder = ENCODERS[name]()
-    weights = translate(read(SOURCES[name]), encoder)
+    try:
+        published = read(SOURCES[name])
+    except MissingExtra as missing:
+        pytest.skip(str(missing))
+    weights = translate(published, encoder)
     assert {key for key in weights if not key.startswith("head.")} == set(encoder.state_dict())
     assert {key for key in weights if key.startswith("head.")} == {"head.weight", "head.bias"}
     pretrained(name)  # loads strictly: every shape fits
