@@ -10,7 +10,10 @@ import numpy as np
 import onnx
 
 from eyebright import models
-from eyebright.compression.shipped import model_file
+from eyebright.classifier import Classifier
+from eyebright.compression.shipped import build, model_file
+from eyebright.encoders.weights import SOURCES, pretrained
+from eyebright.export import parity
 from eyebright.modelfile import KEY, from_bytes
 
 
@@ -38,3 +41,11 @@ def test_the_model_that_ships_can_be_built_again():
 
 def test_the_model_that_ships_is_the_one_that_is_trusted():
     assert hashlib.sha256(models.path("lite0").read_bytes()).hexdigest() == models.SHIPPED["lite0"]
+
+
+@pytest.mark.parametrize("size", [128, 160, 256, 320])
+def test_other_sizes_that_the_file_lists_are_what_the_network_says_at_them(size):
+    """Its padding is that of 224 pixels; at other multiples of 32 it is the same."""
+    source = SOURCES["efficientnet-lite0"]
+    classifier = Classifier(*pretrained("efficientnet-lite0"), "single", [source.mean], [source.std])
+    assert parity.check(classifier, build("lite0", "float"), parity.pictures(size)) < 1e-4

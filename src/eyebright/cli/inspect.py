@@ -72,7 +72,8 @@ def command(model: str | None, labels: bool, schema: bool, form: str) -> int:
 
 def _figure(figure: Any) -> str:
     interval = f" ({figure.low:.3f} to {figure.high:.3f})" if figure.low is not None else ""
-    return f"{figure.value:.3f}{interval}" + (f", n = {figure.n}" if figure.n else "") + f" {figure.method}".rstrip()
+    rest = [f"n = {figure.n:,}"] * bool(figure.n) + [figure.method] * bool(figure.method)
+    return ", ".join([f"{figure.value:.3f}{interval}", *rest])
 
 
 def _wrapped(name: str, text: str) -> str:

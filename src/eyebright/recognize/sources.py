@@ -122,7 +122,7 @@ def _perhaps(path: str) -> str:
 
     folder, name = os.path.split(path)
     try:
-        near = get_close_matches(name, os.listdir(folder or "."), 1)
+        near = get_close_matches(name, os.listdir(folder or "."), 1, cutoff=0.75)
     except OSError:
         return ""
     return f"; did you mean {name_of(os.path.join(folder, near[0]))}?" if near else ""
