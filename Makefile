@@ -31,4 +31,4 @@ check:  ## style, types, what may import what, tests with coverage
 	$(PYTHON) -m pytest --cov --cov-report=term
 
 bench:  ## the figures of docs/benchmarks.md; needs EYEBRIGHT_DATA, a quiet machine and time
-	bench/all.sh
+	PYTHON=$(PYTHON) bench/all.sh
