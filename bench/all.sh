@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `make bench`: the figures of docs/benchmarks.md, one after another (about 40 minutes on a quiet machine with 2 cores).
 # Needs EYEBRIGHT_DATA, and an environment with the extra `train` for the float model. Peers have environments of their
-# own: see bench/peers/run.py.
+# own (bench/peers/run.py), and so has the install size (bench/install_size.py).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
@@ -17,4 +17,3 @@ say none of these && "$python" bench/none_of_these.py
 say bombs && "$python" -W ignore bench/bombs.py
 say hostile models && "$python" bench/hostile_models.py
 say mutated pictures && "$python" -W ignore bench/fuzz_pictures.py --count 20000 --seed 0
-say install size && "$python" bench/install_size.py
