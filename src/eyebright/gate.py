@@ -47,7 +47,6 @@ class Contents:
     operators: Counter[str] = field(default_factory=Counter)
     opsets: dict[str, int] = field(default_factory=dict)
     ir_version: int = 0
-    producer: str = ""
     metadata: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -78,7 +77,7 @@ class _Walk:
             if number == 1 and kind == _VARINT:
                 self.found.ir_version = start
             elif number == 2 and kind == _BYTES:
-                self.found.producer = self.text(start, end)
+                self.text(start, end)
             elif number == 7 and kind == _BYTES:
                 graphs += 1
                 self.graph(start, end)

@@ -6,7 +6,7 @@ that it can be made again, bit for bit, without any photo.
 
 import math
 from importlib import resources
-from typing import Literal, get_args
+from typing import Literal
 
 from onnx import ModelProto
 
@@ -21,7 +21,6 @@ from eyebright.modelfile import Abstain, Card, Figure, Head, Input, Metadata
 
 Name = Literal["lite0", "lite1", "lite2"]
 Precision = Literal["int8", "float"]
-NAMES: tuple[Name, ...] = get_args(Name)
 
 ENCODER = {"lite0": "efficientnet-lite0", "lite1": "efficientnet-lite1", "lite2": "efficientnet-lite2"}
 STRIDE = 32

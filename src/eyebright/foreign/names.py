@@ -12,7 +12,6 @@ from eyebright.errors import BadRequest
 from eyebright.modelfile import Label
 
 MAX_LABELS_BYTES = 10_000_000
-MAX_LABELS = 100_000
 MAX_LABEL = 500  # characters
 
 _ENTRY = re.compile(r"""(\d{1,6}):\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
