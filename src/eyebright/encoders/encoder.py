@@ -1,14 +1,23 @@
-"""An encoder turns images into feature maps: a row of named stages, whatever the family."""
+"""An encoder turns images into feature maps: a row of named stages, whatever the family.
+
+Every family is a function of the same arguments, `family(width, depth, colors, size) -> Encoder`: the multiplier of
+channels, the multiplier of blocks (of each stage, at least one stays), the channels of an image, and the pixels a side
+that it is built for. `size` changes nothing but the stem: for small pictures the first halvings are left out.
+"""
 
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+SMALLEST = 32
+"""Pixels a side below which no network here makes sense."""
+
 
 class Encoder(nn.Module):
-    """Images (B, 3, H, W), float and normalized -> features (B, C, h, w), h = ceil(H / stride), w likewise.
+    """Images (B, colors, H, W), float and normalized -> features (B, C, h, w).
 
-    `num_features` is C, `stride` the pixels from one place of the feature map to the next.
+    `num_features` is C, `stride` the pixels from one place of the feature map to the next, so that h is about
+    H / stride. Its weights are drawn at random, for networks of rectified units (He et al. 2015, arXiv:1502.01852).
     """
 
     def __init__(self, stages: Mapping[str, nn.Module], num_features: int, stride: int) -> None:
@@ -17,15 +26,24 @@ class Encoder(nn.Module):
             self.add_module(name, stage)
         self.num_features = num_features
         self.stride = stride
+        self.apply(initialize)
 
     def stages(self) -> dict[str, nn.Module]:
         """The stages by name, in the order in which an image passes them."""
         return dict(self.named_children())
 
     def features(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, C, h, w)."""
+        """(B, colors, H, W) -> (B, C, h, w)."""
         for stage in self.children():
             images = stage(images)
         return images
 
     forward = features
+
+
+def initialize(layer: nn.Module) -> None:
+    """Draw one layer's weights so that signals neither grow nor fade on their way."""
+    if isinstance(layer, nn.Conv2d):
+        nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

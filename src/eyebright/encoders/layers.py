@@ -26,6 +26,28 @@ class SamePad(nn.Module):
         return F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
 
 
+def conv(
+    c_in: int,
+    c_out: int,
+    kernel: int | tuple[int, int],
+    stride: int = 1,
+    padding: int | tuple[int, int] | None = None,
+    groups: int = 1,
+    act: type[nn.Module] = nn.ReLU,
+    eps: float = 1e-5,
+    momentum: float = 0.1,
+) -> nn.Sequential:
+    """(B, c_in, H, W) -> (B, c_out, about H / stride, W / stride): convolution, batch norm, activation.
+
+    `padding` on each side; by default half the kernel, which keeps H and W at stride 1.
+    """
+    rows, columns = (kernel, kernel) if isinstance(kernel, int) else kernel
+    around = (rows // 2, columns // 2) if padding is None else padding
+    layer = nn.Conv2d(c_in, c_out, kernel, stride, around, groups=groups, bias=False)
+    norm = nn.BatchNorm2d(c_out, eps=eps, momentum=momentum)
+    return nn.Sequential(OrderedDict(conv=layer, norm=norm, act=act()))
+
+
 def same_conv(
     c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1, act: type[nn.Module] = nn.Identity
 ) -> nn.Sequential:
@@ -44,3 +66,15 @@ def multiple_of_8(channels: float) -> int:
     """
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * channels else rounded + 8
+
+
+def halvings_to_skip(size: int) -> int:
+    """How many of the first halvings a network leaves out, so that a small picture keeps a map of 3 x 3 and more.
+
+    The networks were drawn for 224 pixels and halve five times. Below 96 pixels the first stride (or pool) becomes 1,
+    below 48 the first two.
+
+    >>> [halvings_to_skip(size) for size in (224, 96, 64, 32)]
+    [0, 0, 1, 2]
+    """
+    return 0 if size >= 96 else 1 if size >= 48 else 2

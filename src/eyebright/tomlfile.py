@@ -1,0 +1,78 @@
+"""Typed TOML: recipes and what else a person may write by hand, read into frozen dataclasses.
+
+Every key and type is checked; an unknown key is refused with the nearest one that is known.
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from eyebright.errors import BadRequest
+
+T = TypeVar("T")
+
+
+def loads(text: str, kind: type[T], where: str) -> T:
+    """TOML text as a dataclass of this kind; `where` is what messages call it."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadRequest(f"{where} is not TOML: {error}.") from None
+    return checked(table, kind, where)
+
+
+def checked(table: Mapping[str, Any], kind: type[T], where: str) -> T:
+    """A table as a dataclass of this kind: known keys, right types, and the dataclass's own checks."""
+    assert is_dataclass(kind)
+    known = [field.name for field in fields(kind)]
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1, 0.5)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
+            raise BadRequest(f"{where}: there is no key {key!r}; {hint}")
+    for field in fields(kind):
+        if field.name not in table and field.default is MISSING and field.default_factory is MISSING:
+            raise BadRequest(f"{where}: the key {field.name!r} is missing.")
+    try:
+        value: T = msgspec.convert(dict(table), kind)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"{where}: {error}.") from None
+    return value
+
+
+def value_of(text: str) -> Any:
+    """What a person wrote after `key=`: TOML, or else a plain word.
+
+    >>> value_of("0.1"), value_of("[1, 2]"), value_of("cosine"), value_of("true")
+    (0.1, [1, 2], 'cosine', True)
+    """
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def dumps(value: Any, remarks: Mapping[str, str] | None = None) -> str:
+    """A flat dataclass as TOML, a key a line; keys without a value (None) are left out."""
+    lines = []
+    for field in fields(value):
+        content = getattr(value, field.name)
+        if content is None:
+            continue
+        if remarks and field.name in remarks:
+            lines.append(f"# {remarks[field.name]}")
+        lines.append(f"{field.name} = {_toml(content)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(content: Any) -> str:
+    if isinstance(content, (list, tuple)):
+        return f"[{', '.join(_toml(part) for part in content)}]"
+    if isinstance(content, str):
+        return json.dumps(content, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML's basic strings are JSON's
+    return json.dumps(content)
