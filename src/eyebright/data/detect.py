@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from eyebright.data.dataset import Dataset, Task
+from eyebright.data.dataset import Dataset
 from eyebright.errors import BadRequest
+from eyebright.modelfile import Task
 
 
 def read(path: Path, reader: str | None, task: Task | None, positive: str | None, crops: bool) -> Dataset:
