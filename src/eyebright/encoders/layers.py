@@ -4,7 +4,9 @@ They are named groups of plain modules, so that whoever walks a network (a check
 `conv` and `norm`, and no subclass that it does not know.
 """
 
+import math
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -78,3 +80,26 @@ def halvings_to_skip(size: int) -> int:
     [0, 0, 1, 2]
     """
     return 0 if size >= 96 else 1 if size >= 48 else 2
+
+
+def fitting_strides(strides: Sequence[int], size: int) -> list[int]:
+    """The strides of a network's layers, first to last, with the first halvings left out for pictures of this size.
+
+    Their product is the encoder's stride.
+
+    >>> fitting_strides((2, 1, 2, 2), 224), fitting_strides((2, 1, 2, 2), 32)
+    ([2, 1, 2, 2], [1, 1, 1, 2])
+    """
+    fitting = list(strides)
+    for _ in range(halvings_to_skip(size)):
+        fitting[fitting.index(2)] = 1
+    return fitting
+
+
+def repeats(blocks: int, depth: float) -> int:
+    """Blocks of a stage at this depth: rounded up, as EfficientNet does, and at least one.
+
+    >>> repeats(3, 1.0), repeats(3, 1.1), repeats(1, 0.25)
+    (3, 4, 1)
+    """
+    return max(1, math.ceil(blocks * depth))
