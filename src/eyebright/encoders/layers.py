@@ -99,7 +99,7 @@ def fitting_strides(strides: Sequence[int], size: int) -> list[int]:
 def repeats(blocks: int, depth: float) -> int:
     """Blocks of a stage at this depth: rounded up, as EfficientNet does, and at least one.
 
-    >>> repeats(3, 1.0), repeats(3, 1.1), repeats(1, 0.25)
-    (3, 4, 1)
+    >>> repeats(3, 1.0), repeats(3, 1.1), repeats(10, 1.1), repeats(1, 0.25)
+    (3, 4, 11, 1)
     """
-    return max(1, math.ceil(blocks * depth))
+    return max(1, math.ceil(round(blocks * depth, 6)))  # in floating point 10 * 1.1 is a little more than 11

@@ -1,0 +1,29 @@
+"""Published weights under our names: each family has a table of patterns, from their layers to its own."""
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from eyebright.errors import BadModelFile
+
+
+def renamed(published: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
+    r"""The same tensors, each layer's name replaced by that of the first pattern that it matches as a whole.
+
+    The last word of a key (`weight`, `bias`, `running_mean`) stays. Raises BadModelFile at a layer that no pattern
+    knows: these are weights of another family.
+
+    >>> list(renamed({"layer2.0.bn1.bias": Tensor()}, {r"layer(\d)\.(\d+)\.bn1": r"stage\1.\2.norm"}))
+    ['stage2.0.norm.bias']
+    """
+    ours = {}
+    for key, value in published.items():
+        layer, _, part = key.rpartition(".")
+        for pattern, name in names.items():
+            if match := re.fullmatch(pattern, layer):
+                ours[f"{match.expand(name)}.{part}"] = value
+                break
+        else:
+            raise BadModelFile(f"These weights are of another network: it has no layer {layer or key!r}.")
+    return ours
