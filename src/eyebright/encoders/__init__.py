@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from functools import partial
 
+from eyebright.encoders.alexnet import alexnet
 from eyebright.encoders.efficientnet_lite import efficientnet_lite
 from eyebright.encoders.encoder import Encoder
 from eyebright.encoders.mobilenet_v2 import mobilenet_v2
 from eyebright.encoders.resnet import resnet, resnet_8
+from eyebright.encoders.squeezenet import squeezenet
+from eyebright.encoders.vgg import vgg
 
 ENCODERS: dict[str, Callable[..., Encoder]] = {
+    "alexnet": alexnet,
     "efficientnet-lite0": partial(efficientnet_lite, width=1.0, depth=1.0),
     "efficientnet-lite1": partial(efficientnet_lite, width=1.0, depth=1.1),
     "efficientnet-lite2": partial(efficientnet_lite, width=1.1, depth=1.2),
@@ -19,6 +23,16 @@ ENCODERS: dict[str, Callable[..., Encoder]] = {
     "resnet-50": partial(resnet, 50),
     "resnet-101": partial(resnet, 101),
     "resnet-152": partial(resnet, 152),
+    "squeezenet-1.0": partial(squeezenet, "1.0"),
+    "squeezenet-1.1": partial(squeezenet, "1.1"),
+    "vgg-11": partial(vgg, 11),
+    "vgg-11-bn": partial(vgg, 11, norm=True),
+    "vgg-13": partial(vgg, 13),
+    "vgg-13-bn": partial(vgg, 13, norm=True),
+    "vgg-16": partial(vgg, 16),
+    "vgg-16-bn": partial(vgg, 16, norm=True),
+    "vgg-19": partial(vgg, 19),
+    "vgg-19-bn": partial(vgg, 19, norm=True),
 }
 
 __all__ = ["ENCODERS", "Encoder"]

@@ -50,6 +50,18 @@ def conv(
     return nn.Sequential(OrderedDict(conv=layer, norm=norm, act=act()))
 
 
+def biased_conv(
+    c_in: int, c_out: int, kernel: int, stride: int = 1, padding: int | None = None, norm: bool = False
+) -> nn.Sequential:
+    """(B, c_in, H, W) -> (B, c_out, about H / stride, W / stride): a convolution from before batch norm, and ReLU.
+
+    `padding` as in `conv`. With `norm` there is one, and the bias stays all the same, as in VGG's published weights.
+    """
+    layer = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2 if padding is None else padding)
+    between = nn.BatchNorm2d(c_out) if norm else nn.Identity()
+    return nn.Sequential(OrderedDict(conv=layer, norm=between, act=nn.ReLU()))
+
+
 def same_conv(
     c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1, act: type[nn.Module] = nn.Identity
 ) -> nn.Sequential:
@@ -103,3 +115,13 @@ def repeats(blocks: int, depth: float) -> int:
     (3, 4, 11, 1)
     """
     return max(1, math.ceil(round(blocks * depth, 6)))  # in floating point 10 * 1.1 is a little more than 11
+
+
+def stretched(channels: Sequence[int], depth: float) -> list[int]:
+    """The channels of a stage's layers at this depth, where they differ: each value as often as its share allows.
+
+    >>> stretched((384, 256, 256), 1.0), stretched((384, 256, 256), 0.5), stretched((16, 32), 2.0)
+    ([384, 256, 256], [384, 256], [16, 16, 32, 32])
+    """
+    count = repeats(len(channels), depth)
+    return [channels[layer * len(channels) // count] for layer in range(count)]

@@ -27,3 +27,12 @@ def renamed(published: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[s
         else:
             raise BadModelFile(f"These weights are of another network: it has no layer {layer or key!r}.")
     return ours
+
+
+def numbers(published: Mapping[str, Tensor]) -> list[int]:
+    """The places in a row of layers without names: every n of keys `features.n. ...`, sorted.
+
+    >>> numbers({"features.10.weight": Tensor(), "features.2.weight": Tensor(), "features.2.bias": Tensor()})
+    [2, 10]
+    """
+    return sorted({int(found[1]) for key in published if (found := re.match(r"features\.(\d+)\.", key))})
