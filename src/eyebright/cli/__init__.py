@@ -23,6 +23,7 @@ from eyebright.errors import EyebrightError
 VERBS = {
     "predict": "Name what is in photos, folders and videos.",
     "embed": "Write the embeddings of pictures, for search and for teaching.",
+    "data": "Show or check a set of labeled pictures.",
     "inspect": "Show the card of a model file.",
     "verify": "Run the self-test of a model file on this machine.",
     "import": "Wrap an ONNX classifier from elsewhere as a model file.",

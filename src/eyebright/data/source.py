@@ -61,7 +61,7 @@ class Source:
             return self.content(name).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise BadRequest(
-                f"{self.place(name)} is not UTF-8 text (byte {error.start:,}); save it as UTF-8."
+                f"{self.place(name)} is no UTF-8 text (byte {error.start:,}); save it as UTF-8."
             ) from None
 
     def place(self, name: str) -> str:
@@ -96,7 +96,7 @@ class Source:
         """What a table names and is not there. Raises BadRequest."""
         if names:
             raise BadRequest(
-                f"{self.place(table)}: {len(names):,} of {total:,} pictures that it names are not there: {listed(names, 3)}."
+                f"{self.place(table)}: {len(names):,} of the {total:,} pictures in it do not exist: {listed(names, 3)}."
             )
 
 

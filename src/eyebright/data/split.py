@@ -41,8 +41,8 @@ def fill(names: Sequence[str], given: Sequence[Split | None], teachable: bool) -
     """The split of each picture, and a sentence on what was chosen here.
 
     What the data state stays. Without any statement a fifth of all validates and a fifth tests; with training pictures
-    and none to validate on, a fifth of the training pictures does. Where nothing is stated and there is nothing to learn
-    from (`teachable` is False: no label has two pictures), all of them test.
+    and none to validate on, a fifth of the training pictures does. Where nothing is stated and there is nothing to
+    learn from (`teachable` is False: no label has two pictures), all of them test.
     """
     stated = {split for split in given if split}
     if not stated and not teachable:

@@ -109,7 +109,8 @@ class Pixels:
     def read(self, name: str) -> NDArray[np.uint8]:
         file, _, number = name.rpartition("#")
         try:
-            return self.arrays[file][int(number)]
+            pixels: NDArray[np.uint8] = self.arrays[file][int(number)]
+            return pixels
         except (KeyError, ValueError, IndexError):
             raise BadPicture("there is no such picture.") from None
 
