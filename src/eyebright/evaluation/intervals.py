@@ -1,0 +1,83 @@
+"""How far a measured number may be off: 95% intervals, and paired comparisons of two models on the same pictures.
+
+Proportions get Wilson's interval, everything else the bootstrap: the statistic again on many samples that were drawn,
+with replacement, from the pictures at hand. A sample is a row of weights, how often each picture was drawn, so that a
+statistic of weights (R, N) serves all R samples at once.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Weights = NDArray[np.float64]  # (R, N): how often each of N pictures counts
+Statistic = Callable[[Weights], NDArray[np.float64]]  # (R, N) -> (R,), NaN where a sample does not determine it
+
+Z = 1.959964  # of a normal distribution, 95% lie within so many deviations
+DRAWS = 1000
+AT_ONCE = 1_000_000  # weights in memory
+
+
+class Interval(NamedTuple):
+    """A value and where it lies with 95% confidence."""
+
+    value: float
+    low: float
+    high: float
+    method: str
+
+
+def wilson(hits: int, n: int) -> Interval:
+    """The share `hits / n` (Wilson 1927); right also for few pictures and near 0 and 1.
+
+    >>> [round(bound, 3) for bound in wilson(9, 10)[:3]]
+    [0.9, 0.596, 0.982]
+    """
+    share = hits / n
+    middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
+    return Interval(share, max(middle - half, 0.0), min(middle + half, 1.0), "Wilson")
+
+
+def bootstrap(statistic: Statistic, n: int, draws: int = DRAWS, seed: int = 0) -> Interval:
+    """The statistic of n pictures with the 2.5th and 97.5th percentile of its values on `draws` samples of them.
+
+    For a comparison, give the difference of two models' statistics: the samples are then the same for both.
+    """
+    value = float(statistic(np.ones((1, n)))[0])
+    random = np.random.default_rng(seed)
+    rows = max(AT_ONCE // n, 1)
+    found = [statistic(samples(random, min(rows, draws - done), n)) for done in range(0, draws, rows)]
+    low, high = np.nanpercentile(np.concatenate(found), [2.5, 97.5])
+    return Interval(value, min(float(low), value), max(float(high), value), f"bootstrap over pictures, {draws} draws")
+
+
+def samples(random: np.random.Generator, draws: int, n: int) -> Weights:
+    """(draws, n): n pictures drawn with replacement, as counts."""
+    drawn = random.integers(n, size=(draws, n)) + n * np.arange(draws)[:, None]
+    return np.bincount(drawn.ravel(), minlength=draws * n).reshape(draws, n).astype(np.float64)
+
+
+def paired_difference(ours: ArrayLike, theirs: ArrayLike, seed: int = 0) -> Interval:
+    """The mean of ours - theirs, (N,) numbers each, such as hits (or their mean over seeds), picture by picture."""
+    difference = np.asarray(ours, np.float64) - np.asarray(theirs, np.float64)
+    n = len(difference)
+    interval = bootstrap(lambda weights: weights @ difference / n, n, seed=seed)
+    return interval._replace(method=f"paired {interval.method}")
+
+
+def mcnemar(ours: ArrayLike, theirs: ArrayLike) -> float:
+    """The p of "both are right equally often" for hits (N,), exact and two-sided (McNemar 1947).
+
+    Only pictures that one gets right and the other wrong count.
+
+    >>> mcnemar([1, 1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0, 0])
+    0.03125
+    """
+    first, second = np.asarray(ours, bool), np.asarray(theirs, bool)
+    wins, losses = int((first & ~second).sum()), int((second & ~first).sum())
+    n, fewer = wins + losses, min(wins, losses)
+    tail = sum(math.comb(n, k) for k in range(fewer + 1))
+    return min(1.0, 2 * tail / (1 << n))

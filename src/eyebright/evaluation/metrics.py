@@ -1,0 +1,120 @@
+"""How good scores are, in one number each: top-k, balanced accuracy, average precision; all of them with intervals.
+
+Scores (N, L) in 0..1 stand beside targets (N, L): 1 where a label holds, 0 where not, NaN where nobody checked, which
+is left out. For `single` and `binary` one label of each row is 1. Weights (R, N) say how often each picture counts,
+and give one number a row; without them every picture counts once.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyebright.errors import BadRequest
+from eyebright.evaluation.calibration import Floats, expected_calibration_error
+from eyebright.evaluation.intervals import DRAWS, Interval, Weights, bootstrap, wilson
+from eyebright.modelfile import Figure, Task
+
+FEW = 5
+"""Top-5 says nothing of a model with no more labels than this."""
+WORK = 100_000_000
+"""Scores that the intervals of one mAP may look at; with more pictures and labels there are fewer draws."""
+
+
+def figures(scores: Floats, targets: Floats, task: Task) -> dict[str, Figure]:
+    """The figures of a task, each with its 95% interval.
+
+    `single`: top1, top5 (of more than 5 labels), balanced_accuracy, ece; `binary`: top1, balanced_accuracy, ap, ece;
+    `multi`: map, ece. What the pictures do not determine, such as the ap of a set without a positive, is left out.
+    Raises BadRequest where there is no picture.
+    """
+    n = len(scores)
+    if n == 0:
+        raise BadRequest("There are no pictures to judge the model on; the split is empty.")
+    found: dict[str, Interval] = {}
+    if task == "multi":
+        with_positives = int(has_positives(targets).sum())
+        if with_positives:
+            draws = min(max(WORK // (n * with_positives), 100), DRAWS)
+            found["map"] = bootstrap(lambda weights: mean_average_precision(scores, targets, weights), n, draws)
+            left_out = targets.shape[1] - with_positives
+            if left_out:
+                method = f"{found['map'].method}; {left_out} labels without positives left out"
+                found["map"] = found["map"]._replace(method=method)
+    else:
+        found["top1"] = wilson(int(hits(scores, targets).sum()), n)
+        if scores.shape[1] > FEW:
+            found["top5"] = wilson(int(hits(scores, targets, FEW).sum()), n)
+        found["balanced_accuracy"] = bootstrap(lambda weights: balanced_accuracy(scores, targets, weights), n)
+    if task == "binary" and has_positives(targets)[1]:
+        found["ap"] = bootstrap(lambda weights: average_precision(scores[:, 1], targets[:, 1], weights), n)
+    if not np.isnan(targets).all():
+        found["ece"] = expected_calibration_error(scores, targets, task)
+    return {name: Figure(value.value, value.low, value.high, n, value.method) for name, value in found.items()}
+
+
+def hits(scores: Floats, targets: Floats, k: int = 1) -> NDArray[np.bool_]:
+    """(N,): is the right label among the k best? Of equal scores the earlier label is better.
+
+    >>> hits(np.array([[0.5, 0.3, 0.2]]), np.array([[0, 1, 0]]), k=2)
+    array([ True])
+    """
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.asarray(np.take_along_axis(targets, best, axis=1).max(axis=1) > 0)
+
+
+def balanced_accuracy(scores: Floats, targets: Floats, weights: Weights | None = None) -> NDArray[np.float64]:
+    """(R,): top-1 of each label's pictures, averaged over the labels that have some."""
+    counts = np.ones((1, len(scores))) if weights is None else weights
+    right = counts @ (targets * hits(scores, targets)[:, None])
+    return mean_of_known(right, counts @ targets, axis=1)
+
+
+def average_precision(scores: Floats, targets: Floats, weights: Weights | None = None) -> NDArray[np.float64]:
+    """(R,): of one label, scores (N,) and targets (N,): the precision at each positive, averaged; NaN without one.
+
+    The area under the steps of precision over recall, not interpolated; equal scores are one step.
+
+    >>> average_precision(np.array([0.9, 0.8, 0.7]), np.array([1, 0, 1]))
+    array([0.83333333])
+    """
+    counts = np.ones((1, len(scores))) if weights is None else weights
+    known = np.flatnonzero(~np.isnan(targets))
+    order = known[np.argsort(-scores[known], kind="stable")]
+    step = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # the last of each run of equal scores
+    counts = counts[:, order]
+    said = np.cumsum(counts, axis=1)[:, step]
+    right = np.cumsum(counts * targets[order], axis=1)[:, step]
+    precision = right / np.maximum(said, 1)
+    gained = np.diff(right, axis=1, prepend=0)
+    return mean_of_known((precision * gained).sum(axis=1, keepdims=True), right[:, -1:], axis=1)
+
+
+def mean_average_precision(scores: Floats, targets: Floats, weights: Weights | None = None) -> NDArray[np.float64]:
+    """(R,): average precision, averaged over the labels that have a positive."""
+    labels = np.flatnonzero(has_positives(targets))
+    each = np.stack([average_precision(scores[:, at], targets[:, at], weights) for at in labels], axis=1)  # (R, L)
+    return mean_of_known(np.nan_to_num(each), (~np.isnan(each)).astype(np.float64), axis=1)
+
+
+def confusion(scores: Floats, targets: Floats) -> NDArray[np.int64]:
+    """(L, L): how many pictures of the row's label were taken for the column's.
+
+    >>> confusion(np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]), np.array([[1, 0], [0, 1], [0, 1]]))
+    array([[1, 0],
+           [1, 1]])
+    """
+    count = scores.shape[1]
+    pairs = np.argmax(targets, axis=1) * count + np.argmax(scores, axis=1)
+    return np.bincount(pairs, minlength=count * count).reshape(count, count)
+
+
+def has_positives(targets: Floats) -> NDArray[np.bool_]:
+    """(L,): is there a picture of the label?"""
+    return np.asarray((targets == 1).any(axis=0))
+
+
+def mean_of_known(parts: NDArray[np.float64], wholes: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """The mean of part / whole along an axis, over those whose whole is not 0; NaN where there is none."""
+    known = wholes > 0
+    shares = np.divide(parts, wholes, out=np.zeros_like(parts, np.float64), where=known)
+    n = known.sum(axis=axis)
+    return np.asarray(np.divide(shares.sum(axis=axis), n, out=np.full(n.shape, np.nan), where=n > 0))
