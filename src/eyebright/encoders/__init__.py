@@ -6,7 +6,9 @@ from functools import partial
 from eyebright.encoders.alexnet import alexnet
 from eyebright.encoders.efficientnet_lite import efficientnet_lite
 from eyebright.encoders.encoder import Encoder
+from eyebright.encoders.mobilenet_v1 import mobilenet_v1
 from eyebright.encoders.mobilenet_v2 import mobilenet_v2
+from eyebright.encoders.mobilenet_v3 import LARGE, SMALL, mobilenet_v3
 from eyebright.encoders.resnet import resnet, resnet_8
 from eyebright.encoders.squeezenet import squeezenet
 from eyebright.encoders.vgg import vgg
@@ -16,7 +18,10 @@ ENCODERS: dict[str, Callable[..., Encoder]] = {
     "efficientnet-lite0": partial(efficientnet_lite, width=1.0, depth=1.0),
     "efficientnet-lite1": partial(efficientnet_lite, width=1.0, depth=1.1),
     "efficientnet-lite2": partial(efficientnet_lite, width=1.1, depth=1.2),
+    "mobilenet-v1": mobilenet_v1,
     "mobilenet-v2": mobilenet_v2,
+    "mobilenet-v3-small": partial(mobilenet_v3, SMALL),
+    "mobilenet-v3-large": partial(mobilenet_v3, LARGE),
     "resnet-8": resnet_8,
     "resnet-18": partial(resnet, 18),
     "resnet-34": partial(resnet, 34),

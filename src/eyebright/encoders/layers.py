@@ -7,9 +7,13 @@ They are named groups of plain modules, so that whoever walks a network (a check
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+Row = TypeVar("Row")
 
 
 class SamePad(nn.Module):
@@ -26,6 +30,18 @@ class SamePad(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         rows, columns = (max(self.kernel - 1 - (pixels - 1) % self.stride, 0) for pixels in x.shape[2:])
         return F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+
+
+class Branches(nn.Module):
+    """(B, c_in, H, W) -> (B, the sum of theirs, H', W'): all look at the same map, their channels stand side by side."""
+
+    def __init__(self, **branches: nn.Module) -> None:
+        super().__init__()
+        for name, branch in branches.items():
+            self.add_module(name, branch)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([branch(x) for branch in self.children()], dim=1)
 
 
 def conv(
@@ -117,11 +133,11 @@ def repeats(blocks: int, depth: float) -> int:
     return max(1, math.ceil(round(blocks * depth, 6)))  # in floating point 10 * 1.1 is a little more than 11
 
 
-def stretched(channels: Sequence[int], depth: float) -> list[int]:
-    """The channels of a stage's layers at this depth, where they differ: each value as often as its share allows.
+def stretched(rows: Sequence[Row], depth: float) -> list[Row]:
+    """The rows of a stage's table at this depth, where its blocks differ: each as often as its share allows.
 
     >>> stretched((384, 256, 256), 1.0), stretched((384, 256, 256), 0.5), stretched((16, 32), 2.0)
     ([384, 256, 256], [384, 256], [16, 16, 32, 32])
     """
-    count = repeats(len(channels), depth)
-    return [channels[layer * len(channels) // count] for layer in range(count)]
+    count = repeats(len(rows), depth)
+    return [rows[block * len(rows) // count] for block in range(count)]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from eyebright.errors import BadModelFile
 
@@ -36,3 +36,30 @@ def numbers(published: Mapping[str, Tensor]) -> list[int]:
     [2, 10]
     """
     return sorted({int(found[1]) for key in published if (found := re.match(r"features\.(\d+)\.", key))})
+
+
+TIMM_MOBILE = {
+    r"conv_stem": r"stem.conv",
+    r"bn1": r"stem.norm",
+    r"conv_head": r"top.conv",
+    r"bn2": r"top.norm",
+    r"classifier": r"head",
+}
+TIMM_PARTS = {"widen": "conv_pw", "look": "conv_dw", "narrow": "conv_pwl"}
+TIMM_PARTS_WITHOUT_WIDEN = {"look": "conv_dw", "narrow": "conv_pw"}
+
+
+def timm_mobile(encoder: nn.Module) -> dict[str, str]:
+    """timm's names of the layers of a mobile network whose blocks widen, look, weigh and narrow, for `renamed`."""
+    names = dict(TIMM_MOBILE)
+    for block, module in encoder.named_modules():
+        if hasattr(module, "narrow"):
+            stage, place = block.removeprefix("stage").split(".")
+            theirs = rf"blocks\.{int(stage) - 1}\.{place}"
+            parts = TIMM_PARTS_WITHOUT_WIDEN if isinstance(module.widen, nn.Identity) else TIMM_PARTS
+            for number, (part, conv) in enumerate(parts.items(), 1):
+                names[rf"{theirs}\.{conv}"] = f"{block}.{part}.conv"
+                names[rf"{theirs}\.bn{number}"] = f"{block}.{part}.norm"
+            names[rf"{theirs}\.se\.conv_reduce"] = f"{block}.weigh.squeeze"
+            names[rf"{theirs}\.se\.conv_expand"] = f"{block}.weigh.excite"
+    return names
