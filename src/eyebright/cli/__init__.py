@@ -27,6 +27,7 @@ VERBS = {
     "inspect": "Show the card of a model file.",
     "verify": "Run the self-test of a model file on this machine.",
     "import": "Wrap an ONNX classifier from elsewhere as a model file.",
+    "encoders": "List the networks that can be trained, or look inside one.",
     "models": "List the models that ship, or build them.",
     "doctor": "Check this installation.",
     "completion": "Print the completion script for your shell.",

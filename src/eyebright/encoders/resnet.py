@@ -1,7 +1,6 @@
 """ResNet (He et al. 2015, arXiv:1512.03385): every block adds to what enters it, so that depth does no harm.
 
-In a block of three the middle convolution strides, not the first: "v1.5", as torchvision and timm have it. ResNet-8 is
-the one of MLPerf Tiny (Banbury et al. 2021, arXiv:2106.07597), drawn for pictures of 32 x 32.
+In a block of three the middle convolution strides, not the first: "v1.5", as torchvision and timm have it.
 """
 
 from collections import OrderedDict
@@ -105,7 +104,10 @@ def resnet(layers: int, width: float = 1.0, depth: float = 1.0, colors: int = 3,
 
 
 def resnet_8(width: float = 1.0, depth: float = 1.0, colors: int = 3, size: int = 32) -> Encoder:
-    """MLPerf Tiny's: a block a stage at depth 1, no norm in the shortcuts; its stem halves nothing at any `size`."""
+    """MLPerf Tiny's (Banbury et al. 2021, arXiv:2106.07597), drawn for pictures of 32 x 32: one block a stage.
+
+    There is no norm in its shortcuts. Its stem halves nothing, so `size` changes nothing.
+    """
     c_in = multiple_of_8(STEM_OF_8 * width)
     stages: dict[str, nn.Module] = {"stem": conv(colors, c_in, 3)}
     for number, stage in enumerate(STAGES_OF_8, 1):
