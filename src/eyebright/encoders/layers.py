@@ -33,7 +33,7 @@ class SamePad(nn.Module):
 
 
 class Branches(nn.Module):
-    """(B, c_in, H, W) -> (B, the sum of theirs, H', W'): all look at the same map, their channels stand side by side."""
+    """(B, c_in, H, W) -> (B, sum of theirs, H', W'): all look at the same map, their channels stand side by side."""
 
     def __init__(self, **branches: nn.Module) -> None:
         super().__init__()

@@ -119,8 +119,8 @@ def translate(published: Mapping[str, Tensor], encoder: Encoder) -> dict[str, Te
     for number, (block, module) in enumerate(blocks.items(), 1):
         parts = [name for name, part in module.named_children() if not isinstance(part, nn.Identity)]
         for place, part in enumerate(parts):
-            for theirs, ours in PUBLISHED_PART.items():
-                names[rf"features\.{number}\.block\.{place}\.{theirs}"] = f"{block}.{part}.{ours}"
+            for theirs, layer in PUBLISHED_PART.items():
+                names[rf"features\.{number}\.block\.{place}\.{theirs}"] = f"{block}.{part}.{layer}"
     top, timms_top = len(blocks) + 1, len(encoder.stages()) - 2
     names |= {rf"features\.{top}\.0": "top.conv", rf"features\.{top}\.1": "top.norm"}
     names |= {rf"blocks\.{timms_top}\.0\.conv": "top.conv", rf"blocks\.{timms_top}\.0\.bn1": "top.norm"}
