@@ -4,10 +4,17 @@ An archive from elsewhere may claim anything. Its members are counted, and their
 one is read; what is over the bounds, lies outside or is a link ends the reading with a sentence.
 """
 
+import bz2
+import gzip
+import lzma
+import tarfile
+import threading
 import zipfile
 import zlib
+from collections.abc import Iterator
 from lzma import LZMAError
 from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 from eyebright.bounds import LIMITS
 from eyebright.data.stores import MAX_FILES, Tree, hidden, too_many_files
@@ -20,15 +27,27 @@ SPARE_BYTES = 100_000_000
 PIECE_BYTES = 4096
 """Of packed data at once, where the unpacker cannot be told to stop (LZMA, bzip2)."""
 
+KEPT_BYTES = 500_000_000
+"""Of a compressed tar, which is read once, in order, and kept in memory."""
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, ValueError, NotImplementedError)
+_BLOCK = 512
+_MAX_HEADER_BYTES = 1_000_000
+_UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _LINK = 0o120000
 _KIND = 0o170000
 
 
-def open_archive(path: Path) -> Tree:
-    """A zip or tar archive as a tree. Raises BadRequest."""
-    if zipfile.is_zipfile(path):
-        return Zip(path)
-    raise BadRequest(f"{path}: no folder, and no archive that Eyebright reads (zip, tar, tar.gz, tar.bz2, tar.xz).")
+def open_archive(path: Path) -> Tree | None:
+    """A zip or tar archive as a tree; None for any other file. Raises BadRequest where it is broken or hostile."""
+    try:
+        if zipfile.is_zipfile(path):
+            return Zip(path)
+        with _unpacked(path) as file:
+            tarfile.TarInfo.frombuf(file.read(_BLOCK), "utf-8", "surrogateescape")
+    except (*_DAMAGE, tarfile.HeaderError):
+        return None
+    return Tar(path)
 
 
 class Zip:
@@ -38,7 +57,7 @@ class Zip:
         self.path = path
         try:
             self._file = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except _DAMAGE as error:
             raise broken(path, error) from None
         members = self._file.infolist()
         if len(members) > MAX_FILES:
@@ -81,9 +100,133 @@ class Zip:
                 while left > 0 and (piece := file.read(left if bounded else min(left, PIECE_BYTES))):
                     pieces.append(piece)
                     left -= len(piece)
-        except (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, ValueError, NotImplementedError) as error:
+        except _DAMAGE as error:
             raise BadPicture(f"it cannot be unpacked ({error}).") from None
         return b"".join(pieces)
+
+
+class Tar:
+    """Plain, or packed by gzip, bzip2 or xz. A plain one is read where its members lie, a packed one is kept."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._at: dict[str, tuple[int, int]] = {}
+        self._kept: dict[str, bytes] = {}
+        self._file = path.open("rb")
+        packed = _packing(path) is not None
+        kept_bytes = 0
+        try:
+            with _unpacked(path) as file:
+                for member in _members(path, file):
+                    if len(self._at) > MAX_FILES:
+                        raise too_many_files(path)
+                    self._at[member.name] = (member.offset, member.size)
+                    if packed:
+                        kept_bytes += member.size
+                        if kept_bytes > KEPT_BYTES:
+                            raise BadRequest(
+                                f"{path}: it unpacks to over {KEPT_BYTES / 1e6:,.0f} MB, too much to keep in memory; "
+                                "unpack it, or make it a zip or a tar without compression."
+                            )
+                        self._kept[member.name] = file.read(member.size)
+        except _DAMAGE as error:
+            raise broken(path, error) from None
+        self.names = sorted(self._at)
+
+    def has(self, name: str) -> bool:
+        return name in self._at
+
+    def read(self, name: str, limit: int = LIMITS.file_bytes) -> bytes:
+        offset, size = self._at[name]
+        if size > limit:
+            raise BadPicture(f"{size / 1e6:,.0f} MB are over the limit of {limit / 1e6:,.0f} MB.")
+        return self._read(name, offset, size)
+
+    def head(self, name: str) -> bytes:
+        offset, size = self._at[name]
+        return self._read(name, offset, min(size, HEAD_BYTES))
+
+    def _read(self, name: str, offset: int, size: int) -> bytes:
+        if name in self._kept:
+            return self._kept[name][:size]
+        with self._lock:  # one place in the file for all threads
+            self._file.seek(offset)
+            return self._file.read(size)
+
+
+class _Member(NamedTuple):
+    name: str
+    offset: int
+    size: int
+
+
+def _members(path: Path, file: IO[bytes]) -> Iterator[_Member]:
+    """Regular files of a tar, in order (POSIX.1-2001 pax and GNU long names); the caller may read each when it comes.
+
+    The tarfile module would read headers of any size, and take a cut archive for a whole one.
+    """
+    name, size = "", -1  # as an extended header gives them for the member that follows
+    at = 0
+    while True:
+        block = file.read(_BLOCK)
+        if not block.strip(b"\0"):
+            return
+        try:
+            header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        except tarfile.HeaderError as error:
+            raise broken(path, error) from None
+        at += _BLOCK
+        header.size = size if size >= 0 else header.size
+        if header.type in (b"L", b"x", b"g"):
+            if header.size > _MAX_HEADER_BYTES:
+                raise broken(path, ValueError("a header of a megabyte"))
+            content = file.read(header.size)
+            if header.type == b"L":
+                name = content.rstrip(b"\0").decode("utf-8", "surrogateescape")
+            elif header.type == b"x":
+                name, size = _extended(content)
+        else:
+            header.name = name or header.name
+            name, size = "", -1
+            check_name(path, header.name)
+            if not (header.isdir() or header.type in (b"0", b"\0", b"7")):
+                raise is_link(path, header.name)
+            clean = header.name.removeprefix("./")
+            if not header.isdir() and not any(map(hidden, clean.split("/"))):
+                yield _Member(clean, at, header.size)
+        at += -(-header.size // _BLOCK) * _BLOCK
+        file.seek(at - 1)  # in what is packed that reads on, a piece at a time
+        if not file.read(1):
+            raise broken(path, EOFError("it is cut short"))
+
+
+def _extended(content: bytes) -> tuple[str, int]:
+    """Path and size from the records of a pax header, `length key=value`; "" and -1 where it has none."""
+    name, size, at = "", -1, 0
+    while at < len(content) and (end := content.find(b" ", at)) > at:
+        length = int(content[at:end])
+        key, _, value = content[end + 1 : at + length - 1].partition(b"=")
+        if key == b"path":
+            name = value.decode("utf-8", "surrogateescape")
+        elif key == b"size":
+            size = int(value)
+        if length <= 0:
+            raise ValueError("a header without length")
+        at += length
+    return name, size
+
+
+def _packing(path: Path) -> Any:
+    with path.open("rb") as file:
+        head = file.read(6)
+    return next((opener for start, opener in _UNPACK.items() if head.startswith(start)), None)
+
+
+def _unpacked(path: Path) -> IO[bytes]:
+    """The file as it was before it was packed."""
+    file: IO[bytes] = (_packing(path) or open)(path, "rb")
+    return file
 
 
 def check_name(path: Path, name: str) -> None:

@@ -3,19 +3,32 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from eyebright.data import folders
+from eyebright.data import cifar, folders, idx, tables
+from eyebright.data.archives import open_archive
 from eyebright.data.dataset import Dataset
 from eyebright.data.found import Found, dataset
 from eyebright.data.source import Source
 from eyebright.data.split import spelled
-from eyebright.data.stores import Below, Tree, open_tree
+from eyebright.data.stores import Below, Folder, Tree
 from eyebright.errors import BadRequest
 from eyebright.modelfile import Task
 
 READERS: dict[str, Callable[[Source], Found]] = {
+    "cifar": cifar.read,
+    "idx": idx.read,
+    "csv": tables.read_csv,
+    "jsonl": tables.read_jsonl,
     "folders": folders.read,
 }
 """Name, as `--reader` takes it -> what reads it."""
+
+SIGNS: dict[str, Callable[[Source], bool]] = {
+    "cifar": cifar.suits,
+    "idx": idx.suits,
+    "csv": tables.suits_csv,
+    "jsonl": tables.suits_jsonl,
+}
+"""By what a format is known, the surest first; what has no sign is read as folders."""
 
 
 def read(path: Path, reader: str | None, task: Task | None, positive: str | None, crops: bool) -> Dataset:
@@ -32,7 +45,10 @@ def read(path: Path, reader: str | None, task: Task | None, positive: str | None
 def _source(path: Path, crops: bool) -> Source:
     if not path.exists():
         raise BadRequest(f"no such file or folder: {path}")
-    tree = _top(open_tree(path))
+    tree = Folder(path) if path.is_dir() else open_archive(path)
+    if tree is None:
+        return Source(Folder(path.parent), str(path), path.name, crops)
+    tree = _top(tree)
     if not tree.names:
         raise BadRequest(f"{path}: there are no files in it.")
     return Source(tree, str(path), None, crops)
@@ -49,4 +65,10 @@ def _top(tree: Tree) -> Tree:
 
 
 def _detected(source: Source) -> str:
-    return "folders"
+    for name, suits in SIGNS.items():
+        if suits(source):
+            return name
+    if source.focus is not None:
+        raise BadRequest(f"{source.where}: no reader knows this file; they are {', '.join(READERS)} (--reader).")
+    flat = not any("/" in name and source.is_picture(name) for name in source.tree.names)
+    return "csv" if flat and source.files(*tables.CSV) else "folders"

@@ -37,6 +37,11 @@ class Source:
             self.remarks.append(f"Files that are no pictures, left out: {others:,} ({listed(kinds)}).")
         return found
 
+    def unnamed(self, named: set[str]) -> list[str]:
+        """A remark on pictures that no annotation speaks of, unless only the annotations were named."""
+        left = 0 if self.focus else sum(name not in named and self.is_picture(name) for name in self.tree.names)
+        return [f"Pictures that the annotations do not name, left out: {left:,}."] if left else []
+
     def is_picture(self, name: str) -> bool:
         ending = posixpath.splitext(name)[1].lower()
         return ending in ENDINGS or (not ending and sniff(self.tree.head(name)) in FORMATS)
@@ -60,9 +65,7 @@ class Source:
         try:
             return self.content(name).decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise BadRequest(
-                f"{self.place(name)} is no UTF-8 text (byte {error.start:,}); save it as UTF-8."
-            ) from None
+            raise BadRequest(f"{self.place(name)} is no UTF-8 text (byte {error.start:,}); save it as UTF-8.") from None
 
     def place(self, name: str) -> str:
         """What messages call a file in it."""

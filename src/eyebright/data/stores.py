@@ -120,12 +120,5 @@ def hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def open_tree(path: Path) -> Tree:
-    """A folder or an archive; BadRequest where it is neither."""
-    from eyebright.data.archives import open_archive  # it builds on this module
-
-    return Folder(path) if path.is_dir() else open_archive(path)
-
-
 def too_many_files(path: Path) -> BadRequest:
     return BadRequest(f"{path}: more than {MAX_FILES:,} files; name a folder that holds the data set alone.")
