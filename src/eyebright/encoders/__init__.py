@@ -7,6 +7,7 @@ from eyebright.encoders.alexnet import alexnet
 from eyebright.encoders.efficientnet_lite import efficientnet_lite
 from eyebright.encoders.encoder import Encoder
 from eyebright.encoders.googlenet import googlenet
+from eyebright.encoders.inception_v3 import inception_v3
 from eyebright.encoders.mobilenet_v1 import mobilenet_v1
 from eyebright.encoders.mobilenet_v2 import mobilenet_v2
 from eyebright.encoders.mobilenet_v3 import LARGE, SMALL, mobilenet_v3
@@ -20,6 +21,7 @@ ENCODERS: dict[str, Callable[..., Encoder]] = {
     "efficientnet-lite1": partial(efficientnet_lite, width=1.0, depth=1.1),
     "efficientnet-lite2": partial(efficientnet_lite, width=1.1, depth=1.2),
     "googlenet": googlenet,
+    "inception-v3": inception_v3,
     "mobilenet-v1": mobilenet_v1,
     "mobilenet-v2": mobilenet_v2,
     "mobilenet-v3-small": partial(mobilenet_v3, SMALL),
