@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from eyebright.encoders.alexnet import alexnet
-from eyebright.encoders.efficientnet_lite import efficientnet_lite
+from eyebright.encoders.efficientnet_lite import LITES, efficientnet_lite
 from eyebright.encoders.encoder import Encoder
 from eyebright.encoders.googlenet import googlenet
 from eyebright.encoders.inception_v3 import inception_v3
@@ -17,9 +17,10 @@ from eyebright.encoders.vgg import vgg
 
 ENCODERS: dict[str, Callable[..., Encoder]] = {
     "alexnet": alexnet,
-    "efficientnet-lite0": partial(efficientnet_lite, width=1.0, depth=1.0),
-    "efficientnet-lite1": partial(efficientnet_lite, width=1.0, depth=1.1),
-    "efficientnet-lite2": partial(efficientnet_lite, width=1.1, depth=1.2),
+    **{
+        f"efficientnet-lite{number}": partial(efficientnet_lite, number, size=lite.size)
+        for number, lite in enumerate(LITES)
+    },
     "googlenet": googlenet,
     "inception-v3": inception_v3,
     "mobilenet-v1": mobilenet_v1,

@@ -3,17 +3,27 @@
 It differs from the paper in ReLU6 for swish, no squeeze-and-excitation, and a stem and a top that do not grow.
 """
 
-import math
 from collections.abc import Mapping
+from math import prod
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from eyebright.encoders.encoder import Encoder
-from eyebright.encoders.layers import multiple_of_8, same_conv
+from eyebright.encoders.layers import fitting_strides, multiple_of_8, repeats, same_conv
+from eyebright.encoders.naming import renamed, timm_mobile
 
-STEM = 32  # channels
+STEM = 32  # channels, of all Lites; they shrink below width 1 and never grow
 TOP = 1280
+
+
+class Lite(NamedTuple):
+    width: float
+    depth: float
+    size: int  # pixels a side
+
+
+LITES = (Lite(1.0, 1.0, 224), Lite(1.0, 1.1, 240), Lite(1.1, 1.2, 260), Lite(1.2, 1.4, 280), Lite(1.4, 1.8, 300))
 
 
 class Stage(NamedTuple):
@@ -51,24 +61,33 @@ class Block(nn.Module):
         return x + y if self.adds else y
 
 
-def efficientnet_lite(width: float = 1.0, depth: float = 1.0) -> Encoder:
-    """Lite0 is width 1.0 and depth 1.0, Lite1 is 1.0 and 1.1, Lite2 is 1.1 and 1.2."""
-    stages: dict[str, nn.Module] = {"stem": same_conv(3, STEM, 3, 2, act=nn.ReLU6)}
-    c_in = STEM
-    for number, stage in enumerate(STAGES, 1):
-        c_out = multiple_of_8(stage.channels * width)
-        count = math.ceil(stage.blocks * depth) if 1 < number < len(STAGES) else stage.blocks
+def efficientnet_lite(number: int, width: float = 1.0, depth: float = 1.0, colors: int = 3, size: int = 224) -> Encoder:
+    """Lite `number`, one of `LITES`, whose own width and depth are multiplied; 1280 features from width 1 on."""
+    lite = LITES[number]
+    first, *strides = fitting_strides((2, *(stage.stride for stage in STAGES)), size)
+    c_in, top = (multiple_of_8(channels * min(1.0, width)) for channels in (STEM, TOP))
+    stages: dict[str, nn.Module] = {"stem": same_conv(colors, c_in, 3, first, act=nn.ReLU6)}
+    for row, stage in enumerate(STAGES):
+        c_out = multiple_of_8(stage.channels * lite.width * width)
+        grows = 0 < row < len(STAGES) - 1
         blocks = nn.Sequential()
-        for block in range(count):
-            blocks.append(Block(c_in, c_out, stage.expand, stage.stride if block == 0 else 1, stage.kernel))
+        for place in range(repeats(stage.blocks, lite.depth * depth) if grows else stage.blocks):
+            stride = strides[row] if place == 0 else 1
+            blocks.append(Block(c_in, c_out, stage.expand, stride, stage.kernel))
             c_in = c_out
-        stages[f"stage{number}"] = blocks
-    stages["top"] = same_conv(c_in, TOP, 1, act=nn.ReLU6)
-    return Encoder(stages, num_features=TOP, stride=32)
+        stages[f"stage{row + 1}"] = blocks
+    stages["top"] = same_conv(c_in, top, 1, act=nn.ReLU6)
+    return Encoder(stages, num_features=top, stride=first * prod(strides))
 
 
-LAYERS = {"_conv_stem": "stem.conv", "_bn0": "stem.norm", "_conv_head": "top.conv", "_bn1": "top.norm", "_fc": "head"}
-BLOCK_LAYERS = {
+PUBLISHED = {  # the layers of the weights that come in a package
+    "_conv_stem": "stem.conv",
+    "_bn0": "stem.norm",
+    "_conv_head": "top.conv",
+    "_bn1": "top.norm",
+    "_fc": "head",
+}
+PUBLISHED_BLOCK = {
     "_expand_conv": "widen.conv",
     "_bn0": "widen.norm",
     "_depthwise_conv": "look.conv",
@@ -79,11 +98,9 @@ BLOCK_LAYERS = {
 
 
 def translate(published: Mapping[str, Tensor], encoder: Encoder) -> dict[str, Tensor]:
-    """Published weights under this encoder's names; the classes' weights, which are no part of it, become `head.*`."""
+    """Published weights, or timm's (tf_efficientnet_lite0), under this encoder's names, the classes' as `head.*`."""
+    names = timm_mobile(encoder) | PUBLISHED
     blocks = [name for name, module in encoder.named_modules() if isinstance(module, Block)]
-    ours = {}
-    for key, value in published.items():
-        *place, layer, part = key.split(".")  # _conv_stem.weight or _blocks.3._bn1.bias
-        name = f"{blocks[int(place[1])]}.{BLOCK_LAYERS[layer]}" if place else LAYERS[layer]
-        ours[f"{name}.{part}"] = value
-    return ours
+    for number, block in enumerate(blocks):
+        names |= {rf"_blocks\.{number}\.{theirs}": f"{block}.{ours}" for theirs, ours in PUBLISHED_BLOCK.items()}
+    return renamed(published, names)
