@@ -39,9 +39,7 @@ def read(source: Source) -> Found:
     """Fine labels of CIFAR-100; names of classes from the files that come with them, numbers where they are missing."""
     files = _files(source)
     if not files:
-        raise BadRequest(
-            f"{source.where}: there are no CIFAR batches in it (data_batch_1, data_batch_1.bin ...)."
-        )
+        raise BadRequest(f"{source.where}: there are no CIFAR batches in it (data_batch_1, data_batch_1.bin ...).")
     arrays: dict[str, NDArray[np.uint8]] = {}
     rows: list[Row] = []
     for name in files:
@@ -60,9 +58,7 @@ def read(source: Source) -> Found:
 def _files(source: Source) -> list[str]:
     names = [source.focus] if source.focus else source.tree.names
     ten = [name for name in names if _TEN.search(name)]
-    return ten or [
-        name for name in names if _HUNDRED.search(name) and (name.endswith(".bin") or _pickled(source, name))
-    ]
+    return ten or [name for name in names if _HUNDRED.search(name) and _is_batch(source, name)]
 
 
 def _is_batch(source: Source, name: str) -> bool:

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from eyebright.data import cifar, folders, idx, tables
+from eyebright.data import cifar, coco, folders, idx, imagenet, openimages, tables, voc
 from eyebright.data.archives import open_archive
+from eyebright.data.assemble import dataset
 from eyebright.data.dataset import Dataset
-from eyebright.data.found import Found, dataset
+from eyebright.data.found import Found
 from eyebright.data.source import Source
 from eyebright.data.split import spelled
 from eyebright.data.stores import Below, Folder, Tree
@@ -16,8 +17,12 @@ from eyebright.modelfile import Task
 READERS: dict[str, Callable[[Source], Found]] = {
     "cifar": cifar.read,
     "idx": idx.read,
+    "voc": voc.read,
+    "openimages": openimages.read,
+    "coco": coco.read,
     "csv": tables.read_csv,
     "jsonl": tables.read_jsonl,
+    "imagenet": imagenet.read,
     "folders": folders.read,
 }
 """Name, as `--reader` takes it -> what reads it."""
@@ -25,8 +30,12 @@ READERS: dict[str, Callable[[Source], Found]] = {
 SIGNS: dict[str, Callable[[Source], bool]] = {
     "cifar": cifar.suits,
     "idx": idx.suits,
+    "voc": voc.suits,
+    "openimages": openimages.suits,
+    "coco": coco.suits,
     "csv": tables.suits_csv,
     "jsonl": tables.suits_jsonl,
+    "imagenet": imagenet.suits,
 }
 """By what a format is known, the surest first; what has no sign is read as folders."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eyebright.data.found import Found, Row, natural
 from eyebright.data.source import Source, beside
-from eyebright.data.split import spelled
+from eyebright.data.split import named_split
 from eyebright.data.stores import MAX_TABLE_BYTES, Pixels
 from eyebright.errors import BadRequest
 from eyebright.modelfile import Label
@@ -46,7 +46,7 @@ def read(source: Source) -> Found:
             )
         file = name.removesuffix(".gz")  # packed or not, its pictures keep their names
         arrays[file] = pixels
-        split = next((known for word in re.split(r"[-_./]", name) if (known := spelled(word))), None)
+        split = named_split(name)
         rows.extend(Row(f"{file}#{number}", (str(label),), split) for number, label in enumerate(labels.tolist()))
     return Found(rows, Pixels(arrays), _names(source, files[0], {row.labels[0] for row in rows}))
 
@@ -106,7 +106,5 @@ def _names(source: Source, file: str, used: set[str]) -> list[Label]:
         return [Label(id, id) for id in ids]
     names = [line.strip() for line in source.text(path).splitlines() if line.strip()]
     if ids and int(ids[-1]) >= len(names):
-        raise BadRequest(
-            f"{source.place(path)}: {len(names):,} names, but there is a label {ids[-1]}."
-        )
+        raise BadRequest(f"{source.place(path)}: {len(names):,} names, but there is a label {ids[-1]}.")
     return [Label(id, names[int(id)]) for id in ids]

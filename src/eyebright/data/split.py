@@ -4,6 +4,7 @@ A picture's place follows from its name alone: others that come or go never move
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 from eyebright.data.dataset import Split
@@ -25,6 +26,19 @@ def spelled(word: str) -> Split | None:
     ('validation', None)
     """
     return SPELLED.get(word.strip().lower())
+
+
+def named_split(path: str) -> Split | None:
+    """The split that a word in the name of a file states, or that its folder is called by.
+
+    >>> named_split("annotations/instances_val2017.json"), named_split("train/labels.json"), named_split("cats.csv")
+    ('validation', 'train', None)
+    """
+    *folders, file = path.split("/")
+    for word in (*re.split(r"[^a-z0-9]+|(?<=[a-z])(?=\d{4})", file.lower()), *reversed(folders)):
+        if split := spelled(word):
+            return split
+    return None
 
 
 def place(name: str) -> float:

@@ -9,7 +9,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from eyebright.data.dataset import Split
@@ -26,6 +26,9 @@ LABEL = ("label", "labels", "class", "classes")
 SPLIT = ("split", "set", "subset")
 UNKNOWN = ("unknown",)
 
+_ENOUGH = 50
+"""Tables that are looked at to know the format."""
+
 _Record = Mapping[str, Any]
 
 
@@ -36,16 +39,22 @@ class _Line(NamedTuple):
     record: _Record
 
 
+_Lines = Callable[[Source, str], Iterator[_Line]]
+
+
 def suits_csv(source: Source) -> bool:
     """Whether there is a CSV table with columns for files and labels, or one was named."""
-    return (source.focus or "").lower().endswith(CSV) or any(
+    return bool(source.focus and source.files(*CSV)) or any(
         _column(columns, FILE) and _column(columns, LABEL)
-        for columns in (_header(source.text(name)) for name in source.files(*CSV))
+        for columns in (_columns(source.tree.head(name)) for name in source.files(*CSV)[:_ENOUGH])
     )
 
 
 def suits_jsonl(source: Source) -> bool:
-    return bool(source.files(*JSONL))
+    """Whether there are lines of objects with keys for files and labels, or such a file was named."""
+    return bool(source.focus and source.files(*JSONL)) or any(
+        _fits(source, name, _json_lines) for name in source.files(*JSONL)[:_ENOUGH]
+    )
 
 
 def read_csv(source: Source) -> Found:
@@ -58,7 +67,7 @@ def read_jsonl(source: Source) -> Found:
     return _read(source, JSONL, _json_lines)
 
 
-def _read(source: Source, endings: tuple[str, ...], lines: Any) -> Found:
+def _read(source: Source, endings: tuple[str, ...], lines: _Lines) -> Found:
     rows: list[Row] = []
     for table in _tables(source, endings, lines):
         missing: list[str] = []
@@ -76,22 +85,26 @@ def _read(source: Source, endings: tuple[str, ...], lines: Any) -> Found:
     return Found(rows, source.tree, remarks=source.unnamed({row.name for row in rows}))
 
 
-def _tables(source: Source, endings: tuple[str, ...], lines: Any) -> list[str]:
+def _tables(source: Source, endings: tuple[str, ...], lines: _Lines) -> list[str]:
     """The one table, or one a split."""
     names = source.files(*endings)
     if not names:
         raise BadRequest(f"{source.where}: there is no table in it ({', '.join(endings)}).")
     if len(names) == 1:
         return names
-    fitting = [name for name in names if _fits(next(iter(lines(source, name)), None))]
+    fitting = [name for name in names[:_ENOUGH] if _fits(source, name, lines)]
     by_split = [name for name in fitting if spelled(stem(name))]
     if len(fitting) > 1 and not by_split:
         raise BadRequest(f"{source.where}: several tables fit ({', '.join(fitting[:5])}); name the one that is meant.")
     return by_split or fitting or names[:1]
 
 
-def _fits(line: _Line | None) -> bool:
-    return line is not None and bool(_column(line.record, FILE) and _column(line.record, LABEL))
+def _fits(source: Source, table: str, lines: _Lines) -> bool:
+    try:
+        first = next(lines(source, table), None)
+    except BadRequest:
+        return False
+    return first is not None and bool(_column(first.record, FILE) and _column(first.record, LABEL))
 
 
 def _row(source: Source, table: str, line: _Line) -> Row:
@@ -141,8 +154,8 @@ def _column(record: _Record | list[str], names: tuple[str, ...]) -> str | None:
     return next((known[name] for name in names if name in known), None)
 
 
-def _header(text: str) -> list[str]:
-    first = text.lstrip().partition("\n")[0]
+def _columns(head: bytes) -> list[str]:
+    first = head.decode("utf-8-sig", "replace").partition("\n")[0].rstrip("\r")
     try:
         return next(csv.reader([first], delimiter=_delimiter(first)), [])
     except csv.Error:
