@@ -22,7 +22,7 @@ from PIL import Image
 
 from eyebright.compression import shipped
 from eyebright.compression.quantize import measure_ranges, quantize, ranges_to_json
-from eyebright.encoders.weights import SOURCES
+from eyebright.encoders.published import SOURCES
 
 MODELS = Path(__file__).parent.parent / "src" / "eyebright" / "models"
 BATCH = 8

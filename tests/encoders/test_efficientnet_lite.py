@@ -7,7 +7,8 @@ torch = pytest.importorskip("torch")
 from eyebright.encoders import ENCODERS  # noqa: E402
 from eyebright.encoders.efficientnet_lite import translate  # noqa: E402
 from eyebright.encoders.layers import SamePad  # noqa: E402
-from eyebright.encoders.weights import SOURCES, Source, find, pretrained, read  # noqa: E402
+from eyebright.encoders.published import SOURCES, Source, find, packaged  # noqa: E402
+from eyebright.encoders.weights import pretrained  # noqa: E402
 from eyebright.errors import BadModelFile, MissingExtra  # noqa: E402
 
 PARAMETERS = {  # with the head for 1000 classes; published as 4.7, 5.4 and 6.1 million
@@ -48,7 +49,7 @@ def test_the_stages_one_after_the_other_are_the_encoder():
 def test_every_published_weight_has_its_place_and_every_place_its_weight(name):
     encoder = ENCODERS[name]()
     try:
-        published = read(SOURCES[name])
+        published = packaged(SOURCES[name])
     except MissingExtra as missing:
         pytest.skip(str(missing))
     weights = translate(published, encoder)
@@ -58,7 +59,7 @@ def test_every_published_weight_has_its_place_and_every_place_its_weight(name):
 
 
 def test_lite0_has_296_published_weights():
-    assert len(read(SOURCES["efficientnet-lite0"])) == 296
+    assert len(packaged(SOURCES["efficientnet-lite0"])) == 296
 
 
 @torch.inference_mode()
@@ -84,7 +85,7 @@ def test_padding_is_tensorflows(pixels, kernel, stride, before, after):
 def test_altered_weights_are_refused_before_they_are_read():
     known = SOURCES["efficientnet-lite0"]
     with pytest.raises(BadModelFile, match="install that package again"):
-        read(known._replace(sha256="0" * 64))
+        packaged(known._replace(sha256="0" * 64))
 
 
 def test_missing_weights_are_one_line_that_installs_them():

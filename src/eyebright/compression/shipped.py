@@ -13,7 +13,8 @@ from onnx import ModelProto
 from eyebright import selftest
 from eyebright.classifier import Classifier
 from eyebright.compression.quantize import quantize, ranges_from_json
-from eyebright.encoders.weights import SOURCES, Source, pretrained
+from eyebright.encoders.published import SOURCES, Source
+from eyebright.encoders.weights import load
 from eyebright.export import parity
 from eyebright.export.onnx import OPSET, to_onnx
 from eyebright.labels import imagenet
@@ -55,7 +56,9 @@ def build(name: Name, precision: Precision = "int8") -> ModelProto:
     export is not what it should be.
     """
     source = SOURCES[ENCODER[name]]
-    classifier = Classifier(*pretrained(ENCODER[name]), "single", [source.mean], [source.std])
+    found = load(ENCODER[name], ENCODER[name])
+    assert found.head is not None
+    classifier = Classifier(found.encoder, found.head, "single", found.mean, found.std)
     model = to_onnx(classifier, source.size)
     parity.check(classifier, model, parity.pictures(source.size))
     if precision == "int8":

