@@ -6,11 +6,13 @@ from functools import partial
 from eyebright.encoders.alexnet import alexnet
 from eyebright.encoders.efficientnet_lite import LITES, efficientnet_lite
 from eyebright.encoders.encoder import Encoder
+from eyebright.encoders.genotype import NASNET_A
 from eyebright.encoders.googlenet import googlenet
 from eyebright.encoders.inception_v3 import inception_v3
 from eyebright.encoders.mobilenet_v1 import mobilenet_v1
 from eyebright.encoders.mobilenet_v2 import mobilenet_v2
 from eyebright.encoders.mobilenet_v3 import LARGE, SMALL, mobilenet_v3
+from eyebright.encoders.nasnet import nasnet
 from eyebright.encoders.resnet import resnet, resnet_8
 from eyebright.encoders.squeezenet import squeezenet
 from eyebright.encoders.vgg import vgg
@@ -27,6 +29,7 @@ ENCODERS: dict[str, Callable[..., Encoder]] = {
     "mobilenet-v2": mobilenet_v2,
     "mobilenet-v3-small": partial(mobilenet_v3, SMALL),
     "mobilenet-v3-large": partial(mobilenet_v3, LARGE),
+    "nasnet-mobile": partial(nasnet, NASNET_A),
     "resnet-8": resnet_8,
     "resnet-18": partial(resnet, 18),
     "resnet-34": partial(resnet, 34),
