@@ -110,6 +110,16 @@ def read_file(path: str | Path, limits: Limits = LIMITS) -> bytes:
         raise BadPicture(f"{(error.strerror or str(error)).lower()}.") from None
 
 
+def header(data: bytes, limits: Limits = LIMITS) -> Image.Image:
+    """The picture as its first bytes tell of it, not decoded: size, format, EXIF. Raises BadPicture."""
+    try:
+        return _open(data, limits)
+    except BadPicture:
+        raise
+    except Exception as error:
+        raise _explained(error) from None
+
+
 def decode(data: bytes, shorter: int | None = None, limits: Limits = LIMITS) -> Image.Image:
     """The first frame as an upright sRGB picture, mode RGB.
 
@@ -125,6 +135,18 @@ def decode(data: bytes, shorter: int | None = None, limits: Limits = LIMITS) -> 
         raise
     except Exception as error:  # decoders raise what they like on hostile bytes
         raise _explained(error) from None
+
+
+def upright_size(data: bytes, limits: Limits = LIMITS) -> tuple[int, int]:
+    """Width and height in pixels of the first frame, held upright, from the header alone. Raises BadPicture."""
+    try:
+        picture = _open(data, limits)
+        turned = _orientation(picture) in (5, 6, 7, 8)
+    except BadPicture:
+        raise
+    except Exception as error:
+        raise _explained(error) from None
+    return (picture.height, picture.width) if turned else picture.size
 
 
 def decode_frames(

@@ -30,11 +30,11 @@ def dataset(found: Found, name: str, where: str, reader: str, task: Task | None,
     if len(labels) < 2 and not (decided == "multi" and labels and counted[labels[0].id] < len(rows)):
         only = f"there is one class only ({labels[0].label})" if labels else "there are no labels"
         raise BadRequest(f"{where}: {only}; to tell pictures apart takes two or more.")
+    _check_strangers(rows, where)
     given = [row.split for row in rows]
     splits, remark = split.fill([row.name for row in rows], given, max(counted.values()) > 1)
     remarks.extend([remark] if remark else [])
-    if any(given):
-        remarks.extend(_strangers(rows, splits, where))
+    remarks.extend(_gaps(rows, splits))
     at = {label.id: index for index, label in enumerate(labels)}
     items = tuple(
         Item(row.name, _places(row.labels, at), into, _places(row.unknown, at), row.box)
@@ -68,11 +68,9 @@ def _merged(found: Found, where: str) -> list[Row]:
 def _labels(found: Found, rows: list[Row], where: str) -> tuple[Label, ...]:
     known = found.labels or [Label(id, id) for id in sorted({id for row in rows for id in row.labels}, key=natural)]
     for label in known:
-        text = label.id + label.label
-        if not label.id or not label.label or len(text) > 2 * _MAX_LABEL or not text.isprintable():
-            raise BadRequest(
-                f"{where}: {text[:40]!r} is no name for a label; rename it in letters that can be printed."
-            )
+        for text in (label.id, label.label):
+            if not 0 < len(text) <= _MAX_LABEL or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
+                raise BadRequest(f"{where}: {text[:40]!r} is no name for a label; use up to {_MAX_LABEL} letters.")
     return tuple(known)
 
 
@@ -83,23 +81,29 @@ def _with_pictures(labels: tuple[Label, ...], counted: Counter[str], remarks: li
     return tuple(label for label in labels if counted[label.id])
 
 
-def _strangers(rows: list[Row], splits: list[Split], where: str) -> list[str]:
-    """What is judged was taught, or BadRequest; remarks on labels that are taught and nowhere judged."""
-    by: dict[Split, set[str]] = {}
-    for row, into in zip(rows, splits, strict=True):
-        by.setdefault(into, set()).update(row.labels)
-    taught = by.get("train")
-    if taught is None:
-        return []
-    remarks = []
-    for into, labels in by.items():
-        if strange := sorted(labels - taught, key=natural):
+def _check_strangers(rows: list[Row], where: str) -> None:
+    """What the data themselves set aside to judge by, they also teach. Raises BadRequest."""
+    by = _by_split(rows, [row.split or "train" for row in rows])
+    for into in by if "train" in by else ():
+        if strange := sorted(by[into] - by["train"], key=natural):
             raise BadRequest(
                 f"{where}: {into} has labels that train does not have: {listed(strange)}; add or rename them."
             )
-        if missing := sorted(taught - labels, key=natural):
-            remarks.append(f"Labels of train without a picture in {into}: {listed(missing)}.")
-    return remarks
+
+
+def _gaps(rows: list[Row], splits: list[Split]) -> list[str]:
+    """Remarks on labels that a split lacks."""
+    by = _by_split(rows, splits)
+    known = set().union(*by.values())
+    lacking = {into: sorted(known - labels, key=natural) for into, labels in by.items()}
+    return [f"Labels without a picture in {into}: {listed(labels)}." for into, labels in lacking.items() if labels]
+
+
+def _by_split(rows: list[Row], splits: list[Split]) -> dict[Split, set[str]]:
+    by: dict[Split, set[str]] = {}
+    for row, into in zip(rows, splits, strict=True):
+        by.setdefault(into, set()).update(row.labels)
+    return by
 
 
 def _places(labels: tuple[str, ...], at: dict[str, int]) -> tuple[int, ...]:
