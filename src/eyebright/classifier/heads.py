@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from eyebright.classifier.classifier import colors_of
 from eyebright.encoders import Encoder
 from eyebright.encoders.encoder import initialize
+from eyebright.encoders.googlenet import AUXILIARIES as AFTER_GOOGLENET
+from eyebright.encoders.inception_v3 import AUXILIARIES as AFTER_INCEPTION
 from eyebright.encoders.layers import conv, multiple_of_8
 
 
@@ -34,9 +36,10 @@ def paper_head(name: str, encoder: Encoder, labels: int, width: float = 1.0) -> 
 
 def auxiliary_heads(name: str, encoder: Encoder, labels: int, width: float = 1.0) -> dict[str, nn.Module]:
     """The heads by stage that the paper trains the encoder called `name` with; none for most."""
-    return {
-        stage: make(channels_after(encoder, stage), labels, width) for stage, make in AUXILIARIES.get(name, {}).items()
-    }
+    if name not in AUXILIARIES:
+        return {}
+    make, stages = AUXILIARIES[name]
+    return {stage: make(channels_after(encoder, stage), labels, width) for stage in stages}
 
 
 class Dense(nn.Module):
@@ -169,7 +172,10 @@ PAPER_HEADS: dict[str, Make] = {  # by how an encoder's name begins
     "mobilenet-v3-small": lambda channels, labels, width: one_hidden(channels, multiple_of_8(1024 * width), labels),
     "": lambda channels, labels, width: nn.Linear(channels, labels),
 }
-AUXILIARIES: dict[str, dict[str, Make]] = {}
+AUXILIARIES: dict[str, tuple[Make, tuple[str, ...]]] = {  # what hangs after which stages
+    "googlenet": (GoogLeNetAuxiliary, AFTER_GOOGLENET),
+    "inception-v3": (InceptionAuxiliary, AFTER_INCEPTION),
+}
 
 
 def channels_after(encoder: Encoder, last: str) -> int:
