@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from eyebright.cli import options
 from eyebright.errors import extra
 
-HEADER = ("name", "parameters", "multiply-adds", "MB", "px", "paper")
+if TYPE_CHECKING:
+    from eyebright.classifier import Classifier
+
+LABELS = 1000  # ImageNet's, as papers count
 
 
 @click.group(invoke_without_command=True)
@@ -17,7 +21,8 @@ HEADER = ("name", "parameters", "multiply-adds", "MB", "px", "paper")
 def command(context: click.Context, form: str) -> None:
     """List the networks that can be trained, or look inside one.
 
-    Parameters and multiply-adds are counted with the paper's own head for 1000 labels, at width 1 and depth 1.
+    Parameters and multiply-adds are those of one picture of the size that the network was drawn for, with the head of
+    its paper for 1000 labels.
 
     \b
       eyebright encoders
@@ -35,12 +40,13 @@ def list_encoders(form: str) -> None:
     rows = []
     for name in ENCODERS:
         size = catalog.input_size(name)
-        counts = count(catalog.sketch(name), (3, size, size))
+        counts = count(network(name, size=size), (size, size, 3))
         rows.append({"name": name, "paper": catalog.paper(name), **counts._asdict(), "input_size": size})
     if form == "json":
         for row in rows:
             click.echo(json.dumps(row))
         return
+    header = ("name", "parameters", "multiply-adds", "MB", "px", "paper")
     lines = [
         (
             row["name"],
@@ -52,7 +58,7 @@ def list_encoders(form: str) -> None:
         )
         for row in rows
     ]
-    print_table(HEADER, lines, left={0, 5})
+    print_table(header, lines, left={0, 5})
 
 
 @command.command()
@@ -63,7 +69,7 @@ def list_encoders(form: str) -> None:
 @click.option("--colors", type=int, default=3, show_default=True, help="Channels of an image; 1 is gray.")
 @options.text_or_json
 def show(name: str, width: float, depth: float, size: int | None, colors: int, form: str) -> None:
-    """Print an encoder layer by layer, with the shape (channels, rows, columns) that leaves each.
+    """Print a network layer by layer, with the shape (channels, rows, columns) that leaves each.
 
     \b
       eyebright encoders show vgg-16
@@ -72,9 +78,9 @@ def show(name: str, width: float, depth: float, size: int | None, colors: int, f
     with extra("train", "showing an encoder"):
         from eyebright.encoders import catalog
         from eyebright.encoders.count import layers
-    encoder = catalog.sketch(name, width, depth, colors, size)
+    whole = network(name, width, depth, colors, size)
     size = size or catalog.input_size(name)
-    rows = layers(encoder, (colors, size, size))
+    rows = layers(whole, (size, size, 3))
     if form == "json":
         for row in rows:
             click.echo(json.dumps(row._asdict()))
@@ -88,8 +94,24 @@ def show(name: str, width: float, depth: float, size: int | None, colors: int, f
     print_table(("layer", "what it is", "leaves it", "parameters", "multiply-adds"), lines, left={0, 1})
 
 
-def print_table(header: tuple[str, ...], lines: Sequence[tuple[str, ...]], left: set[int]) -> None:
-    """Columns two blanks apart, numbers to the right, the columns in `left` to the left."""
+def network(
+    name: str, width: float = 1.0, depth: float = 1.0, colors: int = 3, size: int | None = None
+) -> "Classifier":
+    """An encoder with the head of its paper, only to be counted."""
+    from eyebright.classifier import Classifier
+    from eyebright.classifier.heads import paper_head
+    from eyebright.encoders import catalog
+    from eyebright.encoders.count import weightless
+
+    def make() -> Classifier:
+        encoder = catalog.build(name, width, depth, colors, size)
+        return Classifier(encoder, paper_head(name, encoder, LABELS, width), "single", [0.0], [1.0])
+
+    return weightless(make)
+
+
+def print_table(header: Sequence[str], lines: Sequence[Sequence[str]], left: set[int]) -> None:
+    """Columns two blanks apart: those in `left` to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
     for line in (header, *lines):
         cells = [

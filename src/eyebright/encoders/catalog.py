@@ -8,8 +8,6 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-import torch
-
 from eyebright.encoders import ENCODERS, Encoder
 from eyebright.encoders.encoder import SMALLEST
 from eyebright.errors import BadRequest
@@ -41,12 +39,6 @@ def build(name: str, width: float = 1.0, depth: float = 1.0, colors: int = 3, si
     return ENCODERS[name](width=width, depth=depth, colors=colors, size=size)
 
 
-def sketch(name: str, width: float = 1.0, depth: float = 1.0, colors: int = 3, size: int | None = None) -> Encoder:
-    """The same encoder without any weights, on torch's meta device: quick to make, and only to be counted."""
-    with torch.device("meta"):
-        return build(name, width, depth, colors, size)
-
-
 def input_size(name: str) -> int:
     """Pixels a side of the images that it was drawn for."""
     size: int = inspect.signature(ENCODERS[name]).parameters["size"].default
@@ -60,7 +52,7 @@ def paper(name: str) -> str:
     'He et al. 2015, arXiv:1512.03385'
     """
     for described in (function(name), family(name)):
-        if found := re.search(r"\(([^()]*\d{4}[^()]*)\)", (described.__doc__ or "").partition("\n")[0]):
+        if found := re.search(r"\(([^()]* arXiv:[\d.]+)\)", (described.__doc__ or "").partition("\n")[0]):
             return found[1]
     return ""
 

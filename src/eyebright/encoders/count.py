@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+Made = TypeVar("Made")
 
 
 class Counts(NamedTuple):
@@ -22,6 +24,12 @@ class Layer(NamedTuple):
     shape: tuple[int, ...]  # of what leaves it, for one image: (C, h, w) or (D,)
     num_parameters: int
     num_macs: int
+
+
+def weightless(make: Callable[[], Made]) -> Made:
+    """What `make` makes, on the meta device: at once and without memory, and only to be counted."""
+    with torch.device("meta"):
+        return make()
 
 
 def count(network: nn.Module, shape: tuple[int, ...]) -> Counts:
