@@ -17,29 +17,28 @@ from eyebright.errors import BadRequest
 T = TypeVar("T")
 
 
-def loads(text: str, kind: type[T], where: str) -> T:
-    """TOML text as a dataclass of this kind; `where` is what messages call it."""
+def table(text: str, where: str) -> dict[str, Any]:
+    """TOML text as a table; `where` is what messages call it."""
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadRequest(f"{where} is not TOML: {error}.") from None
-    return checked(table, kind, where)
 
 
-def checked(table: Mapping[str, Any], kind: type[T], where: str) -> T:
+def checked(given: Mapping[str, Any], kind: type[T], where: str) -> T:
     """A table as a dataclass of this kind: known keys, right types, and the dataclass's own checks."""
     assert is_dataclass(kind)
     known = [field.name for field in fields(kind)]
-    for key in table:
+    for key in given:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1, 0.5)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
             raise BadRequest(f"{where}: there is no key {key!r}; {hint}")
     for field in fields(kind):
-        if field.name not in table and field.default is MISSING and field.default_factory is MISSING:
+        if field.name not in given and field.default is MISSING and field.default_factory is MISSING:
             raise BadRequest(f"{where}: the key {field.name!r} is missing.")
     try:
-        value: T = msgspec.convert(dict(table), kind)
+        value: T = msgspec.convert(dict(given), kind)
     except msgspec.ValidationError as error:
         raise BadRequest(f"{where}: {error}.") from None
     return value

@@ -82,8 +82,9 @@ def same_conv(
     c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1, act: type[nn.Module] = nn.Identity
 ) -> nn.Sequential:
     """(B, c_in, H, W) -> (B, c_out, ceil(H / stride), ceil(W / stride)): TensorFlow's convolution and batch norm."""
-    pad = SamePad(kernel, stride) if kernel > 1 else nn.Identity()
-    conv = nn.Conv2d(c_in, c_out, kernel, stride, groups=groups, bias=False)
+    pad = SamePad(kernel, stride) if stride > 1 else nn.Identity()  # at stride 1 both sides get the same
+    around = 0 if stride > 1 else kernel // 2
+    conv = nn.Conv2d(c_in, c_out, kernel, stride, around, groups=groups, bias=False)
     norm = nn.BatchNorm2d(c_out, eps=1e-3, momentum=0.01)
     return nn.Sequential(OrderedDict(pad=pad, conv=conv, norm=norm, act=act()))
 

@@ -1,0 +1,183 @@
+"""A recipe: how a training ran, or shall run. A flat TOML file, each key a sentence here.
+
+`Recipe.of(mode, given)` fills what is not given with what is good for that mode; a run keeps the whole of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from eyebright import tomlfile
+from eyebright.errors import BadRequest
+
+Mode = Literal["head", "finetune", "scratch"]
+MODES: tuple[Mode, ...] = ("head", "finetune", "scratch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Every field is a key of recipe.toml and of `eyebright train --set key=value`."""
+
+    mode: Mode = "head"
+    """head: only the last layer learns; finetune: all of a pretrained network; scratch: a network from nothing."""
+    encoder: str = "efficientnet-lite0"
+    """The network, as `eyebright encoders` lists it."""
+    weights: str = ""
+    """Where the pretrained weights come from; empty: the package that carries them."""
+    width: float = 1.0
+    """Multiplies the channels."""
+    depth: float = 1.0
+    """Multiplies the blocks of each stage."""
+    size: int = 0
+    """Pixels a side that the network sees; 0: what the encoder was drawn for."""
+    head: str = "logistic"
+    """logistic, paper, or with mode head: svm, naive-bayes, tree, forest, nearest."""
+    crop: float = 0.0
+    """What a picture shows the network: 1 the centered square, 0.875 less of it, 0 the whole, stretched."""
+    seed: int = 0
+    """All that is drawn at random follows from it."""
+
+    epochs: float = 20.0
+    """Passes over the training split."""
+    minutes: float = 0.0
+    """Time for everything; the number of steps is fixed to keep it. 0: `epochs` counts."""
+    batch: int = 32
+    """Pictures a step, over all devices."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """sgd has Nesterov's momentum."""
+    rate: float = 0.02
+    """The learning rate at its peak."""
+    momentum: float = 0.9
+    """Of sgd; the first beta of adamw."""
+    weight_decay: float = 1e-4
+    """Pull of weights to zero; biases and norms are left out."""
+    warmup: float = 0.1
+    """Share of all steps, 0..1, in which the rate climbs to its peak; from there it falls along a cosine."""
+    clip: float = 0.0
+    """Gradients longer than this are cut to it; 0: never."""
+    layer_decay: float = 1.0
+    """finetune: each stage learns this many times as fast as the one above it."""
+    unfreeze: float = 0.0
+    """finetune: share of all steps over which the stages begin to learn one after the other, top first."""
+    frozen: int = 0
+    """finetune: so many stages from the bottom never learn."""
+    ema: float = 0.998
+    """Memory of the moving average of weights that is kept in the end; 0: the last weights."""
+    smoothing: float = 0.1
+    """Label smoothing, 0..1."""
+    balance: Literal["none", "weights", "sampling"] = "none"
+    """What is done for rare labels: they weigh more in the loss, or are drawn more often."""
+    patience: int = 0
+    """Stop after so many evaluations without a better one; 0: never."""
+
+    area: float = 1.0
+    """The least share of a picture that a random crop keeps, 0..1."""
+    shift: float = 0.0
+    """The farthest that a picture is moved, as a share of its side."""
+    flip: bool = True
+    """Half of the pictures are mirrored, left to right."""
+    color: float = 0.0
+    """Strength of random brightness, contrast, saturation and hue, 0..1."""
+    operations: int = 0
+    """Random changes a picture (turn, shear, move, brighten, posterize ...), as RandAugment draws them."""
+    magnitude: float = 0.5
+    """Strength of those, 0..1."""
+    erase: float = 0.0
+    """Chance that a random box is filled with noise."""
+    mixup: float = 0.0
+    """Alpha of mixup: pairs of pictures are blended; 0: none."""
+    cutmix: float = 0.0
+    """Alpha of cutmix: a box of one picture is put into another; with both, each batch draws one."""
+    progressive: float = 1.0
+    """Share of `size` that training starts with; it grows until the last quarter."""
+
+    device: str = "auto"
+    """auto, cpu, cuda, mps."""
+    devices: int = 1
+    """How many of them on this machine; `torchrun` says so by itself."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """auto: bf16 on a GPU, and on a processor that computes with it."""
+    threads: int = 0
+    """Threads of the processor; 0: all cores."""
+    cache_mb: int = 4000
+    """Decoded pictures are kept in a file of the run while they fit in this."""
+    tensorboard: bool = False
+    """Also write TensorBoard's event files; needs the package tensorboard."""
+
+    def __post_init__(self) -> None:
+        for key in ("warmup", "smoothing", "magnitude", "color", "erase", "unfreeze", "ema", "crop", "momentum", "shift"):
+            _within(key, getattr(self, key), 0, 1)
+        for key in ("area", "layer_decay", "progressive"):
+            _within(key, getattr(self, key), 0.05, 1)
+        for key in ("epochs", "minutes", "weight_decay", "clip", "mixup", "cutmix"):
+            _within(key, getattr(self, key), 0, 1e6)
+        for key in ("width", "depth"):
+            _within(key, getattr(self, key), 0.05, 8)
+        _within("rate", self.rate, 1e-9, 1e3)
+        _within("batch", self.batch, 1, 65_536)
+        _within("size", self.size, 0, 1024)
+        if 0 < self.size < 32:
+            raise BadRequest(f"size is in pixels, 32 or more; {self.size} is too small for these networks.")
+        for key in ("operations", "frozen", "patience", "threads", "cache_mb", "seed"):
+            _within(key, getattr(self, key), 0, 2**31)
+        _within("devices", self.devices, 1, 1024)
+        if (self.mixup or self.cutmix) and self.batch % 2:
+            raise BadRequest(f"mixup and cutmix take pictures in pairs; batch must be even, {self.batch} is not.")
+
+    @classmethod
+    def of(cls, mode: Mode, given: Mapping[str, Any], where: str = "recipe") -> "Recipe":
+        """What is good for `mode`, with the keys of `given` in its place; unknown ones are refused."""
+        return tomlfile.checked({"mode": mode, **DEFAULTS[mode], **given}, cls, where)
+
+    @classmethod
+    def read(cls, path: Path, given: Mapping[str, Any]) -> "Recipe":
+        """A recipe file, with the keys of `given` in the place of its own."""
+        try:
+            text = path.read_bytes()[:1_000_000].decode()
+        except OSError as error:
+            raise BadRequest(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+        except UnicodeDecodeError:
+            raise BadRequest(f"{path} is not a recipe: it is not text.") from None
+        table = {**tomlfile.table(text, str(path)), **given}
+        mode = table.get("mode", "head")
+        if mode not in MODES:
+            raise BadRequest(f"{path}: mode is one of {', '.join(MODES)}; {mode!r} is not.")
+        return cls.of(mode, {key: value for key, value in table.items() if key != "mode"}, str(path))
+
+    def write(self) -> str:
+        """As TOML, with what each key means."""
+        return tomlfile.dumps(self, REMARKS)
+
+
+DEFAULTS: dict[Mode, dict[str, Any]] = {
+    "head": {},
+    "finetune": {},
+    "scratch": {},
+}
+"""Chosen on validation splits, see docs/benchmarks.md."""
+
+
+def _within(key: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise BadRequest(f"{key} is a number from {low:g} to {high:g}; {value:g} is not.")
+
+
+def _remarks() -> dict[str, str]:
+    """The sentence under each field, from this file: one home for what a key means."""
+    import ast
+    import inspect
+    import textwrap
+
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(Recipe))).body
+    assert isinstance(body, ast.ClassDef)
+    names = {field.name for field in fields(Recipe)}
+    found: dict[str, str] = {}
+    for first, second in zip(body.body, body.body[1:], strict=False):
+        if isinstance(first, ast.AnnAssign) and isinstance(first.target, ast.Name) and isinstance(second, ast.Expr):
+            if first.target.id in names and isinstance(second.value, ast.Constant):
+                found[first.target.id] = str(second.value.value)
+    return found
+
+
+REMARKS = _remarks()
