@@ -103,7 +103,8 @@ def _candidates(looks: Sequence[Look]) -> _Candidates:
                 part = of_form[at : at + _AT_ONCE]
                 found.append(_compared(pairs.first[part], pairs.second[part], int(form), grays, colors))
     if not found:
-        return _Candidates(*(np.empty(0, kind) for kind in (np.int64, np.int64, np.int64, np.float32, np.bool_)))
+        none = np.empty(0, np.int64)
+        return _Candidates(none, none, none, np.empty(0, np.float32), np.empty(0, np.bool_))
     return _Candidates(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 

@@ -87,6 +87,8 @@ class Below:
 
     def __init__(self, tree: Tree, prefix: str) -> None:
         self.path, self._tree, self._prefix = tree.path, tree, prefix
+        self.folder: str = getattr(tree, "folder", "") + prefix
+        """Where it lies below `path`, with a slash at its end."""
         self.names = [name.removeprefix(prefix) for name in tree.names if name.startswith(prefix)]
 
     def has(self, name: str) -> bool:
