@@ -8,7 +8,6 @@ import bz2
 import gzip
 import lzma
 import tarfile
-import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,6 +20,8 @@ from eyebright.data.stores import MAX_FILES, Tree, hidden, too_many_files
 from eyebright.errors import BadPicture, BadRequest
 from eyebright.images import HEAD_BYTES
 
+PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+"""What archives are called; whether a file is one, its bytes say."""
 RATIO = 200
 """Unpacked bytes to packed ones, at most, once they are over SPARE_BYTES: pictures are near 1, tables near 10."""
 SPARE_BYTES = 100_000_000
@@ -110,16 +111,14 @@ class Tar:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
         self._at: dict[str, tuple[int, int]] = {}
         self._kept: dict[str, bytes] = {}
-        self._file = path.open("rb")
         packed = _packing(path) is not None
         kept_bytes = 0
         try:
             with _unpacked(path) as file:
                 for member in _members(path, file):
-                    if len(self._at) > MAX_FILES:
+                    if len(self._at) >= MAX_FILES:
                         raise too_many_files(path)
                     self._at[member.name] = (member.offset, member.size)
                     if packed:
@@ -150,9 +149,12 @@ class Tar:
     def _read(self, name: str, offset: int, size: int) -> bytes:
         if name in self._kept:
             return self._kept[name][:size]
-        with self._lock:  # one place in the file for all threads
-            self._file.seek(offset)
-            return self._file.read(size)
+        try:
+            with self.path.open("rb") as file:  # a place of its own for each thread
+                file.seek(offset)
+                return file.read(size)
+        except OSError as error:
+            raise BadPicture(f"{(error.strerror or str(error)).lower()}.") from None
 
 
 class _Member(NamedTuple):

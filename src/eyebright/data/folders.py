@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from eyebright.data.found import Found, Row
+from eyebright.data.archives import PACKED
+from eyebright.data.found import Found, Row, listed
 from eyebright.data.source import Source
 from eyebright.data.split import spelled
 from eyebright.errors import BadRequest
@@ -24,9 +25,12 @@ def read(source: Source) -> Found:
             rows.append(Row(name, (inner[0],), split))
     if not rows and loose:
         raise BadRequest(
-            f"{source.where}: its pictures lie in no folders of classes; make one a label "
+            f"{source.where}: one class at most, for its pictures do not lie in folders of classes; make one for each "
             "(cat/1.jpg, or train/cat/1.jpg), or write a table with the columns file and label."
         )
+    nested = [name for name in source.tree.names if name.lower().endswith(PACKED)]
+    if not pictures and nested:
+        raise BadRequest(f"{source.where}: archives inside it are not opened: {listed(nested, 3)}; unpack it first.")
     remarks = [f"Pictures in no folder of a class, left out: {len(loose):,} ({loose[0]} ...)."] if loose else []
     return Found(rows, source.tree, remarks=remarks + _empty(source, rows, splits))
 

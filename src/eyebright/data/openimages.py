@@ -1,6 +1,6 @@
 """Open Images (Kuznetsova et al. 2020): image labels that people verified, a row an image and label.
 
-Confidence 1 says that it holds, 0 that it does not; what nobody was asked about is unknown.
+Confidence 1 says that it holds, 0 that it does not; what nobody was asked about, or a machine guessed, is unknown.
 """
 
 import csv
@@ -19,6 +19,7 @@ _NAMES = "class-descriptions"
 
 
 def suits(source: Source) -> bool:
+    """Whether there is a CSV with an image, a label and a confidence a row."""
     return bool(_files(source))
 
 
@@ -34,10 +35,12 @@ def read(source: Source) -> Found:
         split = named_split(file)
         for line, record in _records(source, file):
             image, label, confidence = (str(record[column] or "") for column in _COLUMNS)
-            if not image or not label or confidence not in ("0", "1", "0.0", "1.0"):
-                raise BadRequest(f"{source.place(file)}, line {line:,}: an id, a label and 0 or 1 were expected.")
-            told[image][label] = told[image].get(label, False) or confidence.startswith("1")
+            sure = _number(confidence)
+            if not image or not label or sure is None:
+                raise BadRequest(f"{source.place(file)}, line {line:,}: an image, a label and a number were expected.")
             splits[image] = split
+            if sure in (0, 1):  # between them is what a machine said
+                told[image][label] = told[image].get(label, False) or sure == 1
     asked = {label for labels in told.values() for label in labels}
     rows = [
         Row(
@@ -72,6 +75,13 @@ def _records(source: Source, file: str) -> list[tuple[int, dict[str, str]]]:
         return [(reader.line_num, record) for record in reader]
     except csv.Error as error:
         raise BadRequest(f"{source.place(file)}, line {reader.line_num:,}: not CSV ({error}).") from None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _names(source: Source, file: str) -> dict[str, str]:

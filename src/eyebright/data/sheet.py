@@ -41,13 +41,22 @@ class Strip:
 
 
 def chosen(dataset: Dataset) -> list[tuple[Label, int, list[Item]]]:
-    """Of each label how many items it has, and some of them, spread by a hash of the name: the same ones every time."""
+    """Of each label how many items it has, and some of them, spread by a hash of the name: the same ones every time.
+
+    Those that stand under another label already come last.
+    """
     each = max(min(_MOST // len(dataset.labels), _EACH), 1)
     by: list[list[Item]] = [[] for _ in dataset.labels]
     for item in sorted(dataset.items, key=lambda item: place(item.name)):
         for at in item.labels:
             by[at].append(item)
-    return [(label, len(items), items[:each]) for label, items in zip(dataset.labels[:_MOST], by[:_MOST], strict=True)]
+    shown: set[Item] = set()
+    picked: list[tuple[Label, int, list[Item]]] = []
+    for label, items in zip(dataset.labels[:_MOST], by[:_MOST], strict=True):
+        some = sorted(items, key=lambda item: item in shown)[:each]
+        shown.update(some)
+        picked.append((label, len(items), some))
+    return picked
 
 
 def strips(dataset: Dataset) -> Iterator[Strip]:

@@ -30,11 +30,11 @@ class Source:
     def pictures(self) -> list[str]:
         """Names of all pictures; a remark counts the rest."""
         found = [name for name in self.tree.names if self.is_picture(name)]
-        endings = Counter(posixpath.splitext(name)[1].lower() or "no ending" for name in self.tree.names)
-        others = len(self.tree.names) - len(found)
+        others = sorted(set(self.tree.names) - set(found))
         if others:
-            kinds = [ending for ending, _ in endings.most_common() if ending not in ENDINGS]
-            self.remarks.append(f"Files that are no pictures, left out: {others:,} ({listed(kinds)}).")
+            kinds = Counter(posixpath.splitext(name)[1].lower() or "no ending" for name in others)
+            told = listed(kind for kind, _ in kinds.most_common())
+            self.remarks.append(f"Files that are no pictures, left out: {len(others):,} ({told}).")
         return found
 
     def unnamed(self, named: set[str]) -> list[str]:

@@ -176,7 +176,7 @@ def _csv_lines(source: Source, table: str) -> Iterator[_Line]:
                 raise BadRequest(f"{place}: more cells than columns; quote cells with a comma in them.")
             yield _Line(place, record)
     except csv.Error as error:
-        raise BadRequest(f"{source.place(table)}, line {reader.line_num:,}: not CSV ({error}).") from None
+        raise BadRequest(f"{source.place(table)}, line {reader.line_num + 1:,}: not CSV ({error}).") from None
 
 
 def _json_lines(source: Source, table: str) -> Iterator[_Line]:

@@ -17,6 +17,7 @@ _FOLDER = re.compile(r"(^|/)Annotations/[^/]+\.xml$")
 
 
 def suits(source: Source) -> bool:
+    """Whether there are XML files in a folder Annotations."""
     return any(_FOLDER.search(name) for name in source.files(".xml"))
 
 
