@@ -37,35 +37,37 @@ def fit(kind: str, embeddings: NDArray[Any], targets: NDArray[Any], task: Task, 
     if not ((targets == 1).any(axis=0) & (targets == 0).any(axis=0)).any():
         raise BadRequest("All pictures have the same labels, so there is nothing to tell apart.")
     with extra("train", "fitting a head"):
-        import sklearn  # noqa: F401
-    return HEADS[kind](np.asarray(embeddings, np.float32), np.asarray(targets, np.float64), task, **options)
+        import sklearn.linear_model  # noqa: F401  the libraries whose threads are limited must be there
+        from threadpoolctl import threadpool_limits  # comes with scikit-learn
+    with threadpool_limits(1):  # products this thin are slower on two threads, and depend on how many there are
+        return HEADS[kind](np.asarray(embeddings, np.float32), np.asarray(targets, np.float64), task, **options)
 
 
-def logistic(x: Floats, targets: Doubles, task: Task, c: float = 1.0) -> Linear:
+def logistic(x: Floats, targets: Doubles, task: Task, c: float = 0.01) -> Linear:
     """Logistic regression; `c` is the cost of a wrong answer against that of large weights."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    def separate(z: Doubles, y: NDArray[np.intp]) -> tuple[Doubles, Doubles]:
+    def separate(z: NDArray[Any], y: NDArray[np.intp]) -> tuple[Doubles, Doubles]:
         with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # the last digits do not matter
             model = LogisticRegression(C=c, max_iter=1000).fit(z, y)
         return model.coef_, model.intercept_
 
     center, scale = standard(x)
-    z = (x - center) * scale
+    z = float32((x - center) * scale)
     if task == "multi" or targets.shape[1] == 2:
         weight, bias = one_against_rest(z, targets, task, separate)
     else:
-        weight, bias = among_present(targets, lambda y: separate(z, y), x.shape[1])
+        weight, bias = among_present(targets, lambda y: separate(z, y))
     return unscaled(weight, bias, center, scale)
 
 
-def svm(x: Floats, targets: Doubles, task: Task, c: float = 0.01) -> Linear:
+def svm(x: Floats, targets: Doubles, task: Task, c: float = 0.001) -> Linear:
     """A linear support vector machine for each label (Cortes and Vapnik 1995); logits are distances from its plane."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
-    def separate(z: Doubles, y: NDArray[np.intp]) -> tuple[Doubles, Doubles]:
+    def separate(z: NDArray[Any], y: NDArray[np.intp]) -> tuple[Doubles, Doubles]:
         with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             model = LinearSVC(C=c, dual="auto", random_state=0).fit(z, y)
         return model.coef_, model.intercept_
@@ -118,7 +120,7 @@ def naive_bayes(x: Floats, targets: Doubles, task: Task, smoothing: float = 0.1)
     if task == "multi":
         factors, bias = one_against_rest(z, targets, task, separate)
     else:
-        factors, bias = among_present(targets, lambda y: densities(z, y), 2 * x.shape[1])
+        factors, bias = among_present(targets, lambda y: densities(z, y))
     square, weight = np.split(factors, 2, axis=1)
     return Quadratic(float32(center), float32(square * scale**2), float32(weight * scale), float32(bias))
 
@@ -177,13 +179,14 @@ def one_against_rest(
 
 
 def among_present(
-    targets: Doubles, separate: Callable[[NDArray[np.intp]], tuple[Doubles, Doubles]], width: int
+    targets: Doubles, separate: Callable[[NDArray[np.intp]], tuple[Doubles, Doubles]]
 ) -> tuple[Doubles, Doubles]:
-    """(L, width) and (L,) of a method that tells all labels apart at once, which knows only those with pictures."""
+    """(L, F) and (L,) of a method that tells all labels apart at once; one without pictures stays below another."""
     truth = np.argmax(targets, axis=1)
     present = np.unique(truth)
     factors, constants = separate(truth)
-    weight, bias = np.zeros((targets.shape[1], width)), np.full(targets.shape[1], NEVER)
+    weight = np.tile(factors[0], (targets.shape[1], 1))
+    bias = np.full(targets.shape[1], constants[0] + NEVER)
     weight[present], bias[present] = factors, constants
     return weight, bias
 
