@@ -22,10 +22,7 @@ def build(name: str, width: float = 1.0, depth: float = 1.0, colors: int = 3, si
 
     Raises BadRequest for a name that there is not, or numbers that no network can be built with.
     """
-    if name not in ENCODERS:
-        near = difflib.get_close_matches(name, ENCODERS, 1, 0.5)
-        hint = f"did you mean {near[0]}?" if near else "`eyebright encoders` lists them."
-        raise BadRequest(f"There is no encoder {name!r}; {hint}")
+    check(name)
     size = input_size(name) if size is None else size
     for what, multiplier in (("width", width), ("depth", depth)):
         if not 0 < multiplier <= LARGEST_MULTIPLIER:
@@ -37,6 +34,14 @@ def build(name: str, width: float = 1.0, depth: float = 1.0, colors: int = 3, si
     if not SMALLEST <= size <= LARGEST_SIDE:
         raise BadRequest(f"The size of an image is {SMALLEST} to {LARGEST_SIDE} pixels a side, not {size}.")
     return ENCODERS[name](width=width, depth=depth, colors=colors, size=size)
+
+
+def check(name: str) -> None:
+    """Raise BadRequest for a name that there is not."""
+    if name not in ENCODERS:
+        near = difflib.get_close_matches(name, ENCODERS, 1, 0.5)
+        hint = f"did you mean {near[0]}?" if near else "`eyebright encoders` lists them."
+        raise BadRequest(f"There is no encoder {name!r}; {hint}")
 
 
 def input_size(name: str) -> int:
