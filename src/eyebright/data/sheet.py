@@ -135,23 +135,22 @@ def _small(dataset: Dataset, item: Item) -> Small:
 
 
 def _section(dataset: Dataset, strip: Strip) -> str:
-    pictures = "\n".join(_entry(dataset, strip.label, small) for small in strip.small)
+    pictures = "\n".join(_entry(dataset, small) for small in strip.small)
     heading = f"{escape(strip.label.label)} <span>{strip.count:,} pictures</span>"
     return f'<section>\n<h2>{heading}</h2>\n<ul class="strip">\n{pictures}\n</ul>\n</section>'
 
 
-def _entry(dataset: Dataset, label: Label, small: Small) -> str:
+def _entry(dataset: Dataset, small: Small) -> str:
     if small.picture is None:
         return f'<li class="unread">not read: {escape(small.error)}</li>'
-    others = ", ".join(dataset.labels[at].label for at in small.item.labels)
-    said = escape(f"{small.item.name}, {small.item.split}: {others}", quote=True)
+    labels = ", ".join(dataset.labels[at].label for at in small.item.labels)
+    said = escape(f"{labels}; {small.item.split}, {small.item.name}", quote=True)
     file = io.BytesIO()
     small.picture.save(file, "JPEG", quality=80)
-    width, height = small.picture.size
     data = base64.b64encode(file.getvalue()).decode()
-    alt = escape(label.label, quote=True)
+    width, height = small.picture.size
     return (
-        f'<li><img src="data:image/jpeg;base64,{data}" alt="{alt}: {said}" title="{said}" '
+        f'<li><img src="data:image/jpeg;base64,{data}" alt="{said}" title="{said}" '
         f'width="{width}" height="{height}"></li>'
     )
 
