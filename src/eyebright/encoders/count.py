@@ -60,8 +60,9 @@ def layers(network: nn.Module, shape: tuple[int, ...]) -> list[Layer]:
     for name, module in watched.named_modules():
         if not list(module.children()) and not isinstance(module, nn.Identity):
             module.register_forward_hook(watch(name))
+    kind = next(watched.parameters(), torch.empty(0)).dtype
     with torch.no_grad():
-        watched(torch.empty(1, *shape, device="meta"))
+        watched(torch.empty(1, *shape, dtype=kind, device="meta"))
     return rows
 
 
