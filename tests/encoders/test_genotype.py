@@ -7,6 +7,7 @@ pytest.importorskip("torch")
 from eyebright.encoders.genotype import NASNET_A, OPERATIONS, Genotype, Step, Wiring
 from eyebright.encoders.nasnet import BUILDERS
 from eyebright.errors import BadRequest
+from eyebright.tomlfile import checked, table
 
 LOOK = Step("separable 3x3", 0, "skip", 1)
 
@@ -42,3 +43,20 @@ def test_what_a_reduction_gives_is_halved():
     whole = Wiring((LOOK,), (1, 2))
     with pytest.raises(BadRequest, match="not halved"):
         Genotype(normal=whole, reduction=whole)
+
+
+WRITTEN = """
+[normal]
+steps = [["separable 3x3", 0, "skip", 1]]
+output = [1, 2]
+[reduction]
+steps = [["max 3x3", 0, "separable 5x5", 1]]
+output = [2]
+"""
+
+
+def test_a_person_can_write_a_genotype_down():
+    genotype = checked(table(WRITTEN, "mine.toml"), Genotype, "mine.toml")
+    assert genotype.normal == Wiring((LOOK,), (1, 2))
+    with pytest.raises(BadRequest, match="no operation 'min 3x3'"):
+        checked(table(WRITTEN.replace("max", "min"), "mine.toml"), Genotype, "mine.toml")

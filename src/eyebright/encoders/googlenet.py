@@ -42,15 +42,10 @@ class Stage(NamedTuple):
 STAGES = {  # table 1 of the paper; sizes for a 224 x 224 image
     "stage3": Stage(3, (Module(64, 96, 128, 16, 32, 32), Module(128, 128, 192, 32, 96, 64))),  # 28 x 28
     "stage4a": Stage(3, (Module(192, 96, 208, 16, 48, 64),)),  # 14 x 14
-    "stage4d": Stage(
-        0,
-        (
-            Module(160, 112, 224, 24, 64, 64),
-            Module(128, 128, 256, 24, 64, 64),
-            Module(112, 144, 288, 32, 64, 64),
-        ),
+    "stage4d": Stage(  # 14 x 14
+        0, (Module(160, 112, 224, 24, 64, 64), Module(128, 128, 256, 24, 64, 64), Module(112, 144, 288, 32, 64, 64))
     ),
-    "stage4e": Stage(0, (Module(256, 160, 320, 32, 128, 128),)),
+    "stage4e": Stage(0, (Module(256, 160, 320, 32, 128, 128),)),  # 14 x 14
     "stage5": Stage(2, (Module(256, 160, 320, 32, 128, 128), Module(384, 192, 384, 48, 128, 128))),  # 7 x 7
 }
 

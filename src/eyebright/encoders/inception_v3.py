@@ -42,6 +42,7 @@ Module = Mapping[str, tuple[Layer | Fork, ...]]
 
 
 def grid35(pool: int) -> Module:
+    """Figure 5 of the paper, where the map has 35 x 35 places; the pool's branch gives `pool` channels."""
     return {
         "one": (Layer(64),),
         "five": (Layer(48), Layer(64, 5)),
@@ -51,6 +52,7 @@ def grid35(pool: int) -> Module:
 
 
 def grid17(inside: int) -> Module:
+    """Figure 6 of the paper, for 17 x 17 places; between the parts of a 7 x 7 there are `inside` channels."""
     return {
         "one": (Layer(192),),
         "seven": (Layer(inside), Layer(inside, (1, 7)), Layer(192, (7, 1))),
@@ -65,18 +67,18 @@ def grid17(inside: int) -> Module:
     }
 
 
-GRID8: Module = {
+GRID8: Module = {  # figure 7
     "one": (Layer(320),),
     "three": (Layer(384), Fork(768)),
     "threes": (Layer(448), Layer(384, 3), Fork(768)),
     "pool": (Layer(192),),
 }
-TO_GRID17: Module = {
+TO_GRID17: Module = {  # figure 10
     "three": (Layer(384, 3, 2),),
     "threes": (Layer(64), Layer(96, 3), Layer(96, 3, 2)),
     "pool": (),
 }
-TO_GRID8: Module = {
+TO_GRID8: Module = {  # figure 7
     "three": (Layer(192), Layer(320, 3, 2)),
     "seven": (Layer(192), Layer(192, (1, 7)), Layer(192, (7, 1)), Layer(192, 3, 2)),
     "pool": (),
@@ -132,16 +134,18 @@ def branch(c_in: int, name: str, layers: Sequence[Layer | Fork]) -> nn.Sequentia
     if name == "pool":
         row.add_module("pool", nn.AvgPool2d(3, 1, 1) if layers else nn.MaxPool2d(3, 2))
     for number, layer in enumerate(layers, 1):
-        row.add_module(f"conv{number}", fork(c_in, layer) if isinstance(layer, Fork) else plain(c_in, layer))
+        row.add_module(f"conv{number}", fork(c_in, layer) if isinstance(layer, Fork) else single(c_in, layer))
         c_in = layer.channels
     return row
 
 
-def plain(c_in: int, layer: Layer) -> nn.Sequential:
+def single(c_in: int, layer: Layer) -> nn.Sequential:
+    """(B, c_in, h, w) -> (B, channels, about h / stride, w / stride)."""
     return norm_conv(c_in, layer.channels, layer.kernel, layer.stride, padding=None if layer.stride == 1 else 0)
 
 
 def fork(c_in: int, layer: Fork) -> Branches:
+    """(B, c_in, h, w) -> (B, channels, h, w)."""
     across, down = (norm_conv(c_in, layer.channels // 2, kernel) for kernel in ((1, 3), (3, 1)))
     return Branches(across=across, down=down)
 

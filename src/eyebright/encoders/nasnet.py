@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from eyebright.encoders.encoder import Encoder
 from eyebright.encoders.genotype import INPUTS, Genotype, Wiring
@@ -28,7 +29,7 @@ class Stage(NamedTuple):
     cells: int  # normal ones after them, at depth 1
 
 
-STAGES = (  # figure 2 and appendix A.5 of the paper; sizes for a 224 x 224 image
+STAGES = (  # figure 2 of the paper; sizes for a 224 x 224 image
     Stage(1, 1, 0),  # 56 x 56
     Stage(2, 1, 0),  # 28 x 28
     Stage(4, 0, 4),  # 28 x 28
@@ -111,20 +112,29 @@ def caught_up(c_in: int, c_out: int, behind: int) -> nn.Module:
     if behind == 1:
         return act_conv(c_in, c_out) if c_in != c_out else nn.Identity()
     even = norm_conv(c_in, c_out // 2, 1, 2)
-    odd = nn.Sequential(nn.ZeroPad2d((-1, 1, -1, 1)), norm_conv(c_in, c_out - c_out // 2, 1, 2))
+    odd = nn.Sequential(Shift(), norm_conv(c_in, c_out - c_out // 2, 1, 2))
     return nn.Sequential(nn.ReLU(), Branches(even=even, odd=odd))
 
 
+class Shift(nn.Module):
+    """(B, C, h, w) -> the same, one place up and to the left; zeros follow from below and from the right."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x[:, :, 1:, 1:], (0, 1, 0, 1))
+
+
 def skip(c_in: int, c_out: int, stride: int) -> nn.Module:
+    """(B, c_in, h, w) -> (B, c_out, about h / stride, w / stride): the same where that is possible."""
     return nn.Identity() if stride == 1 and c_in == c_out else act_conv(c_in, c_out, stride)
 
 
 def pool(around: Callable[..., nn.Module], c_in: int, c_out: int, stride: int) -> nn.Module:
+    """(B, c_in, h, w) -> (B, c_out, about h / stride, w / stride)."""
     return nn.Sequential(around(3, stride, 1), skip(c_in, c_out, 1))
 
 
 def separable(kernel: int, c_in: int, c_out: int, stride: int) -> nn.Module:
-    """Twice: around each channel alone, then across them."""
+    """(B, c_in, h, w) -> (B, c_out, about h / stride, w / stride): twice around each channel alone and across them."""
     row = nn.Sequential()
     for channels, step in ((c_in, stride), (c_out, 1)):
         around = nn.Conv2d(channels, channels, kernel, step, kernel // 2, groups=channels, bias=False)
