@@ -258,6 +258,13 @@ def test_wordnet_ids_get_the_names_that_people_use(tmp_path):
     ]
 
 
+def test_a_class_of_imagenet_is_called_bullet_train(tmp_path):
+    """What a picture is called says nothing of its split."""
+    files = pictures(*(f"data/val/{wnid}/{wnid}_bullet_train_{n}.JPEG" for wnid in (TENCH, GOLDFISH) for n in (1, 2)))
+    dataset = Dataset.read(folder(tmp_path / "set", {**files, "readme.txt": ""}))
+    assert {split for _, split in said(dataset).values()} == {"validation"}
+
+
 def test_pictures_that_begin_with_an_id_are_known_by_it(tmp_path):
     """Samples lie in one folder."""
     dataset = Dataset.read(folder(tmp_path / "set", pictures(f"{TENCH}_tench.JPEG", f"{GOLDFISH}_goldfish.JPEG")))

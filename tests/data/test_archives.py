@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 import struct
 import tarfile
 import threading
@@ -34,6 +35,19 @@ def test_every_method_of_zip_is_unpacked(tmp_path, method):
     dataset = Dataset.read(zipped(tmp_path / "pets.zip", files, method))
     sizes = {item.name: dataset.picture(item).size for item in dataset.items}
     assert sizes["dog/large.png"] == (100, 90)
+
+
+def test_times_in_names_are_no_drives(tmp_path):
+    """A colon after one letter is; cameras write others."""
+    names = ("cat/12:30.png", "cat/2.png", "dog/1.png", "12:30/1.png")
+    assert set(said(Dataset.read(zipped(tmp_path / "a.zip", pictures(*names))))) == set(names)
+
+
+def test_members_that_begin_here_are_not_hidden(tmp_path):
+    """`tar -c .` writes ./ before each name."""
+    for pack in (zipped, tarred):
+        dataset = Dataset.read(pack(tmp_path / "here", {f"./{name}": data for name, data in PETS.items()}))
+        assert len(dataset.items) == 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -139,6 +153,30 @@ def test_a_packed_member_that_grows_more_than_it_said_is_cut(tmp_path):
         dataset.picture(item)
     assert tracemalloc.get_traced_memory()[1] < 75e6
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_a_directory_that_says_it_is_huge_is_not_read(tmp_path, far):
+    """Python would take ten times as much memory for it."""
+    path = zipped(tmp_path / "pets.zip", PETS)
+    data = bytearray(path.read_bytes())
+    at = data.rfind(b"PK\5\6")
+    if far:  # zip64: a record and where it is, before the end
+        record = b"PK\6\6" + bytes(36) + struct.pack("<QQ", 1 << 40, 0)
+        data[at:at] = record + b"PK\6\7" + bytes(16)
+        at += 76
+    struct.pack_into("<I", data, at + 12, 0xFFFFFFFF if far else 1 << 31)
+    path.write_bytes(data)
+    with pytest.raises(BadRequest, match="more than 2,000,000 files"):
+        Dataset.read(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_data_set_can_be_sent_to_another_process(tmp_path, kind):
+    """No store keeps a file open, in which parent and child would move the same place."""
+    dataset = Dataset.read(made(kind, tmp_path, PETS))
+    sent = pickle.loads(pickle.dumps(dataset))
+    assert [sent.identity(item) for item in sent.items] == [dataset.identity(item) for item in dataset.items]
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])

@@ -57,6 +57,12 @@ def test_without_validation_a_fifth_of_train_validates_and_test_stays(tmp_path):
     assert {item.name.split("/")[0] for item in dataset.part("validation").items} == {"train"}
 
 
+def test_a_train_can_be_a_class(tmp_path):
+    """Beside planes; a split has folders of classes in it, a class has pictures."""
+    files = pictures("train/1.png", "train/2.png", "plane/1.png", "car/x/1.png")
+    assert [label.label for label in Dataset.read(folder(tmp_path / "set", files)).labels] == ["car", "plane", "train"]
+
+
 def test_one_picture_a_label_can_test_and_not_teach(tmp_path):
     """As the photos that show what each class of ImageNet is."""
     dataset = Dataset.read(folder(tmp_path / "pets", pictures("cat/1.png", "dog/1.png", "fish/1.png")))
@@ -99,6 +105,7 @@ def test_an_empty_class_is_told(tmp_path):
         ({"notes.txt": b""}, r"no pictures with labels"),
         (pictures("cat/1.png", "cat/2.png"), r"one class at most"),
         (pictures("train/cat/1.png", "test/cat/2.png"), r"there is one class only \(cat\)"),
+        (pictures("train/1.png", "test/2.png"), r"one class at most"),
         (pictures("1.png", "2.png"), r"do not lie in folders of classes; make one for each"),
         (pictures("train/cat/1.png", "train/dog/1.png", "test/fish/1.png"), r"test has labels .* not have: fish"),
         ({"cat/all.zip": b"PK", "dog/all.tar.gz": b""}, r"archives inside .* are not opened: cat/all.zip"),

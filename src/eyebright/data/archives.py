@@ -7,6 +7,8 @@ one is read; what is over the bounds, lies outside or is a link ends the reading
 import bz2
 import gzip
 import lzma
+import os
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from eyebright.bounds import LIMITS
-from eyebright.data.stores import MAX_FILES, Tree, hidden, too_many_files
+from eyebright.data.stores import MAX_FILES, Tree, hidden, is_outside, too_many_files
 from eyebright.errors import BadPicture, BadRequest
 from eyebright.images import HEAD_BYTES
 
@@ -27,11 +29,12 @@ RATIO = 200
 SPARE_BYTES = 100_000_000
 PIECE_BYTES = 4096
 """Of packed data at once, where the unpacker cannot be told to stop (LZMA, bzip2)."""
-
+MAX_DIRECTORY_BYTES = 100 * MAX_FILES
+"""Of a zip: names with their sizes; Python needs some ten times as much to hold it."""
 KEPT_BYTES = 500_000_000
 """Of a compressed tar, which is read once, in order, and kept in memory."""
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, ValueError, NotImplementedError)
+_DAMAGE = (zipfile.BadZipFile, struct.error, zlib.error, LZMAError, EOFError, OSError, ValueError, NotImplementedError)
 _BLOCK = 512
 _MAX_HEADER_BYTES = 1_000_000
 _UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
@@ -47,20 +50,23 @@ def open_archive(path: Path) -> Tree | None:
         with _unpacked(path) as file:
             tarfile.TarInfo.frombuf(file.read(_BLOCK), "utf-8", "surrogateescape")
     except (*_DAMAGE, tarfile.HeaderError):
+        if path.name.lower().endswith(PACKED):
+            raise broken(path, ValueError("it is no whole zip or tar")) from None
         return None
     return Tar(path)
 
 
 class Zip:
-    """Stored, deflated, LZMA and bzip2 members."""
+    """Stored, deflated, LZMA and bzip2 members. A read opens the file anew: threads and forks share no place in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        _check_directory(path)
         try:
-            self._file = zipfile.ZipFile(path)
+            with zipfile.ZipFile(path) as file:
+                members = file.infolist()
         except _DAMAGE as error:
             raise broken(path, error) from None
-        members = self._file.infolist()
         if len(members) > MAX_FILES:
             raise too_many_files(path)
         self._members: dict[str, zipfile.ZipInfo] = {}
@@ -70,8 +76,8 @@ class Zip:
             if member.external_attr >> 16 & _KIND == _LINK:
                 raise is_link(path, member.filename)
             total += member.file_size
-            if not member.is_dir() and not any(map(hidden, member.filename.split("/"))):
-                self._members[member.filename] = member
+            if not member.is_dir() and (name := _visible(member.filename)):
+                self._members[name] = member
         check_ratio(path, total)
         self.names = sorted(self._members)
 
@@ -96,11 +102,17 @@ class Zip:
         bounded = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
         pieces: list[bytes] = []
         try:
-            with self._file.open(member) as file:
-                left = most
-                while left > 0 and (piece := file.read(left if bounded else min(left, PIECE_BYTES))):
-                    pieces.append(piece)
-                    left -= len(piece)
+            with self.path.open("rb") as file:
+                file.seek(member.header_offset)
+                mark, name_bytes, extra_bytes = struct.unpack("<4s22xHH", file.read(30))
+                if mark != b"PK\3\4":
+                    raise zipfile.BadZipFile("its own header is missing")
+                file.seek(name_bytes + extra_bytes, os.SEEK_CUR)
+                with zipfile.ZipExtFile(file, "r", member) as content:
+                    left = most
+                    while left > 0 and (piece := content.read(left if bounded else min(left, PIECE_BYTES))):
+                        pieces.append(piece)
+                        left -= len(piece)
         except _DAMAGE as error:
             raise BadPicture(f"it cannot be unpacked ({error}).") from None
         return b"".join(pieces)
@@ -180,6 +192,8 @@ def _members(path: Path, file: IO[bytes]) -> Iterator[_Member]:
             raise broken(path, error) from None
         at += _BLOCK
         header.size = size if size >= 0 else header.size
+        if header.size < 0:
+            raise broken(path, ValueError("a member of negative size"))
         if header.type in (b"L", b"x", b"g"):
             if header.size > _MAX_HEADER_BYTES:
                 raise broken(path, ValueError("a header of a megabyte"))
@@ -194,13 +208,13 @@ def _members(path: Path, file: IO[bytes]) -> Iterator[_Member]:
             check_name(path, header.name)
             if not (header.isdir() or header.type in (b"0", b"\0", b"7")):
                 raise is_link(path, header.name)
-            clean = header.name.removeprefix("./")
-            if not header.isdir() and not any(map(hidden, clean.split("/"))):
-                yield _Member(clean, at, header.size)
+            if not header.isdir() and (visible := _visible(header.name)):
+                yield _Member(visible, at, header.size)
         at += -(-header.size // _BLOCK) * _BLOCK
-        file.seek(at - 1)  # in what is packed that reads on, a piece at a time
-        if not file.read(1):
-            raise broken(path, EOFError("it is cut short"))
+        if at > file.tell():
+            file.seek(at - 1)  # in what is packed that reads on, a piece at a time
+            if not file.read(1):
+                raise broken(path, EOFError("it is cut short"))
 
 
 def _extended(content: bytes) -> tuple[str, int]:
@@ -219,6 +233,12 @@ def _extended(content: bytes) -> tuple[str, int]:
     return name, size
 
 
+def _visible(name: str) -> str | None:
+    """The name of a member as a tree has it; None for what is hidden."""
+    name = name.removeprefix("./")
+    return None if any(map(hidden, name.split("/"))) else name
+
+
 def _packing(path: Path) -> Any:
     with path.open("rb") as file:
         head = file.read(6)
@@ -231,10 +251,22 @@ def _unpacked(path: Path) -> IO[bytes]:
     return file
 
 
+def _check_directory(path: Path) -> None:
+    """How long the directory of a zip says it is, before anybody reads it (APPNOTE 6.3.10, 4.3.14 and 4.3.16)."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - (1 << 16) - 100, 0))
+        end = file.read()
+    at = end.rfind(b"PK\5\6")
+    size = int.from_bytes(end[at + 12 : at + 16], "little")
+    if size == 0xFFFFFFFF and end[max(at - 76, 0) :].startswith(b"PK\6\6"):
+        size = int.from_bytes(end[at - 36 : at - 28], "little")
+    if size > MAX_DIRECTORY_BYTES:
+        raise too_many_files(path)
+
+
 def check_name(path: Path, name: str) -> None:
     """A member stays inside. Raises BadRequest."""
-    parts = name.replace("\\", "/").split("/")
-    if name.startswith("/") or ".." in parts or ":" in parts[0] or "\0" in name:
+    if is_outside(name):
         raise BadRequest(f"{path}: the member {name} lies outside the archive; make it again from inside its folder.")
 
 

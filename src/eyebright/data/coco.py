@@ -20,18 +20,18 @@ _ENOUGH = 50
 
 
 class _Image(msgspec.Struct):
-    id: int
+    id: int | str
     file_name: str
 
 
 class _Category(msgspec.Struct):
-    id: int
+    id: int | str
     name: str
 
 
 class _Annotation(msgspec.Struct):
-    image_id: int
-    category_id: int
+    image_id: int | str
+    category_id: int | str
     bbox: tuple[float, float, float, float] | None = None  # left, top, width, height
     iscrowd: int = 0
 
@@ -84,8 +84,8 @@ def _decoded(source: Source, file: str) -> _Coco:
         raise BadRequest(f"{source.place(file)}: not COCO JSON ({error}).") from None
 
 
-def _rows(source: Source, file: str, coco: _Coco, categories: dict[int, str]) -> list[Row]:
-    by_image: dict[int, list[_Annotation]] = defaultdict(list)
+def _rows(source: Source, file: str, coco: _Coco, categories: dict[int | str, str]) -> list[Row]:
+    by_image: dict[int | str, list[_Annotation]] = defaultdict(list)
     for annotation in coco.annotations:
         if annotation.category_id not in categories:
             raise BadRequest(f"{source.place(file)}: there is no category {annotation.category_id}, which a box has.")
@@ -100,9 +100,9 @@ def _rows(source: Source, file: str, coco: _Coco, categories: dict[int, str]) ->
             missing.append(image.file_name)
         elif source.crops:
             rows.extend(
-                Row(name, (categories[annotation.category_id],), split, box=_box(annotation))
+                Row(name, (categories[annotation.category_id],), split, box=box)
                 for annotation in annotations
-                if annotation.bbox and not annotation.iscrowd
+                if (box := _box(annotation)) is not None
             )
         else:
             labels = dict.fromkeys(categories[annotation.category_id] for annotation in annotations)
@@ -113,7 +113,7 @@ def _rows(source: Source, file: str, coco: _Coco, categories: dict[int, str]) ->
     return rows
 
 
-def _box(annotation: _Annotation) -> Box:
-    assert annotation.bbox is not None
-    left, top, width, height = annotation.bbox
-    return (left, top, left + width, top + height)
+def _box(annotation: _Annotation) -> Box | None:
+    """None around a crowd, and where there is nothing in it."""
+    left, top, width, height = annotation.bbox or (0, 0, 0, 0)
+    return None if annotation.iscrowd or width <= 0 or height <= 0 else (left, top, left + width, top + height)

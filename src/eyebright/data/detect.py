@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eyebright.data import cifar, coco, folders, idx, imagenet, openimages, tables, voc
-from eyebright.data.archives import open_archive
+from eyebright.data.archives import PACKED, open_archive
 from eyebright.data.assemble import dataset
 from eyebright.data.dataset import Dataset
 from eyebright.data.found import Found
@@ -48,7 +48,14 @@ def read(path: Path, reader: str | None, task: Task | None, positive: str | None
     name = reader or _detected(source)
     found = READERS[name](source)
     found.remarks = source.remarks + found.remarks
-    return dataset(found, path.name.split(".")[0] or path.name, str(path), name, task, positive)
+    return dataset(found, _called(path), str(path), name, task, positive)
+
+
+def _called(path: Path) -> str:
+    """The name of the data set: that of its folder, or of its file without ending."""
+    name = path.resolve().name
+    ending = next((ending for ending in PACKED if name.lower().endswith(ending)), path.suffix)
+    return name if path.is_dir() else name.removesuffix(name[len(name) - len(ending) :]) or name
 
 
 def _source(path: Path, crops: bool) -> Source:
@@ -78,6 +85,6 @@ def _detected(source: Source) -> str:
         if suits(source):
             return name
     if source.focus is not None:
-        raise BadRequest(f"{source.where}: no reader knows this file; they are {', '.join(READERS)} (--reader).")
+        raise BadRequest(f"{source.where}: no reader knows this file; there are {', '.join(READERS)} (--reader).")
     flat = not any("/" in name and source.is_picture(name) for name in source.tree.names)
     return "csv" if flat and source.files(*tables.CSV) else "folders"

@@ -12,7 +12,7 @@ from eyebright.errors import BadRequest
 def read(source: Source) -> Found:
     """`[train|validation|test/]label/.../picture`; deeper folders belong to the label."""
     pictures = source.pictures()
-    splits = {top for top in {name.split("/")[0] for name in pictures if "/" in name} if spelled(top)}
+    splits = _splits(pictures)
     rows: list[Row] = []
     loose: list[str] = []
     for name in pictures:
@@ -33,6 +33,14 @@ def read(source: Source) -> Found:
         raise BadRequest(f"{source.where}: archives inside it are not opened: {listed(nested, 3)}; unpack it first.")
     remarks = [f"Pictures in no folder of a class, left out: {len(loose):,} ({loose[0]} ...)."] if loose else []
     return Found(rows, source.tree, remarks=remarks + _empty(source, rows, splits))
+
+
+def _splits(pictures: list[str]) -> set[str]:
+    """Top folders that are splits; a class may be called train, too, and has pictures where a split has classes."""
+    tops = {name.split("/")[0] for name in pictures if "/" in name}
+    if all(map(spelled, tops)):
+        return tops
+    return {name.split("/")[0] for name in pictures if name.count("/") > 1 and spelled(name.split("/")[0])}
 
 
 def _empty(source: Source, rows: list[Row], splits: set[str]) -> list[str]:

@@ -10,13 +10,14 @@ import re
 from eyebright.data import matfile
 from eyebright.data.found import Found, Row
 from eyebright.data.source import ENDINGS, Source, stem
-from eyebright.data.split import spelled
+from eyebright.data.split import folder_split
 from eyebright.errors import BadRequest
 from eyebright.labels import imagenet
 from eyebright.modelfile import Label
 
 _WNID = re.compile(r"n\d{8}(?!\d)")
 _VALIDATION = re.compile(r"ILSVRC2012_val_\d{8}")
+_TEST = re.compile(r"ILSVRC2012_test_\d{8}")  # what is in them is known to the organizers alone
 _KIT = "ILSVRC2012_validation_ground_truth.txt"
 _TABLE = "LOC_val_solution.csv"
 _ENOUGH = 100
@@ -27,7 +28,9 @@ def suits(source: Source) -> bool:
     """Whether pictures are sorted or named by WordNet ids, or are named as the validation pictures."""
     pictures = (name for name in source.tree.names if name.lower().endswith(ENDINGS))
     first = [name for name, _ in zip(pictures, range(_ENOUGH), strict=False)] if source.focus is None else []
-    return bool(first) and all(_wnid(name) or _VALIDATION.match(stem(name)) for name in first)
+    return bool(first) and all(
+        _wnid(name) or _VALIDATION.match(stem(name)) or _TEST.match(stem(name)) for name in first
+    )
 
 
 def read(source: Source) -> Found:
@@ -43,7 +46,7 @@ def read(source: Source) -> Found:
         if wnid is None:
             nameless += 1
             continue
-        split = "validation" if _VALIDATION.match(stem(name)) else spelled(name.split("/")[0])
+        split = "validation" if _VALIDATION.match(stem(name)) else folder_split(name)
         rows.append(Row(name, (wnid,), split))
     if nameless:
         source.remarks.append(f"Pictures without a WordNet id, left out: {nameless:,}.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from eyebright.data.found import listed
-from eyebright.data.stores import MAX_TABLE_BYTES, Tree
+from eyebright.data.stores import MAX_TABLE_BYTES, Tree, is_outside
 from eyebright.errors import BadPicture, BadRequest
 from eyebright.images import FORMATS, sniff
 
@@ -76,9 +76,8 @@ class Source:
 
         Looked for beside the annotation, then from the top, then anywhere by the end of its path if that is unique.
         """
-        asked = written.strip().replace("\\", "/")
-        name = posixpath.normpath(asked)
-        if not asked or "\0" in asked or name.startswith(("/", "..")):
+        name = posixpath.normpath(written.strip().replace("\\", "/"))
+        if is_outside(name):
             raise BadRequest(f"{self.where}: the picture {written!r} lies outside the data set; give paths inside it.")
         for candidate in (posixpath.normpath(posixpath.join(beside, name)), name):
             if self.tree.has(candidate):

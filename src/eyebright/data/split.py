@@ -34,18 +34,25 @@ def named_split(path: str) -> Split | None:
     >>> named_split("annotations/instances_val2017.json"), named_split("train/labels.json"), named_split("cats.csv")
     ('validation', 'train', None)
     """
-    *folders, file = path.split("/")
-    for word in (*re.split(r"[^a-z0-9]+|(?<=[a-z])(?=\d{4})", file.lower()), *reversed(folders)):
-        if split := spelled(word):
-            return split
-    return None
+    words = re.split(r"[^a-z0-9]+|(?<=[a-z])(?=\d{4})", path.rpartition("/")[2].lower())
+    return next((split for word in words if (split := spelled(word))), None) or folder_split(path)
+
+
+def folder_split(path: str) -> Split | None:
+    """The split that the nearest of its folders is called by; what the file itself is called says nothing.
+
+    >>> folder_split("data/val/n02917067/bullet train.jpg")
+    'validation'
+    """
+    folders = path.split("/")[-2::-1]
+    return next((split for folder in folders if (split := spelled(folder))), None)
 
 
 def place(name: str) -> float:
     """Where a picture stands, 0..1: evenly spread, the same on every machine.
 
     >>> round(place("cat.jpg"), 3)
-    0.294
+    0.041
     """
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
@@ -63,12 +70,13 @@ def fill(names: Sequence[str], given: Sequence[Split | None], teachable: bool) -
         return ["test"] * len(names), "No label has two pictures: all are for testing."
     splits: list[Split] = []
     for name, split in zip(names, given, strict=True):
-        at = place(name)
-        if stated:
-            to_train = split in ("train", None)
-            splits.append("validation" if to_train and "validation" not in stated and at < SHARE else split or "train")
-        else:
+        if not stated:
+            at = place(name)
             splits.append("validation" if at < SHARE else "test" if at < 2 * SHARE else "train")
+        elif split in ("train", None) and "validation" not in stated and place(name) < SHARE:
+            splits.append("validation")
+        else:
+            splits.append(split or "train")
     if not stated:
         return splits, "The data state no splits: a fifth validates and a fifth tests, chosen by a hash of the name."
     if "validation" not in stated and "train" in splits:

@@ -5,6 +5,7 @@ holds all the rest is passed through, so that a set reads the same in its folder
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -59,7 +60,7 @@ class Folder:
     @cached_property
     def names(self) -> Sequence[str]:
         found: list[str] = []
-        for folder, inner, names in os.walk(self.path):
+        for folder, inner, names in os.walk(self.path, onerror=_refuse):
             inner[:] = [name for name in inner if not hidden(name)]
             below = os.path.relpath(folder, self.path).replace(os.sep, "/")
             prefix = "" if below == "." else below + "/"
@@ -120,6 +121,20 @@ class Pixels:
 def hidden(name: str) -> bool:
     """What a file manager hides, and what that of a Mac leaves in archives."""
     return name.startswith(".") or name == "__MACOSX"
+
+
+def is_outside(name: str) -> bool:
+    """Whether a path that somebody wrote leaves the folder it is meant in, on any system.
+
+    >>> is_outside("../x"), is_outside("C:\\\\x"), is_outside("12:30.jpg")
+    (True, True, False)
+    """
+    parts = name.replace("\\", "/").split("/")
+    return not parts[0] or ".." in parts or "\0" in name or re.match("[A-Za-z]:", name) is not None
+
+
+def _refuse(error: OSError) -> None:
+    raise BadRequest(f"{error.filename}: {(error.strerror or 'cannot be opened').lower()}.")
 
 
 def too_many_files(path: Path) -> BadRequest:
