@@ -44,9 +44,11 @@ _WEAK = 1.0
 
 _BANDS = 4
 """Pieces of 16 bits: hashes within 7 bits agree in one of four pieces but for at most one bit."""
-_PROBES = np.array([0, *(1 << bit for bit in range(16))], np.uint16)
+_PROBES = np.array([0, *(1 << bit for bit in range(16))], np.int64)
 _BLOCK = 64
 """Pictures that are looked up together; it bounds the memory."""
+_MOST = 256
+"""Pictures with one piece that are looked at, the last before: more share it only where nearly all are alike."""
 _CLOSEST = 64
 """Of one picture's partners, how many are given: among thousands that look alike a copy is one of the closest."""
 
@@ -100,44 +102,44 @@ class Pairs(NamedTuple):
 
 
 def near(hashes: NDArray[np.uint64]) -> Iterator[Pairs]:
-    """All pairs among (N, 8) hashes that differ in at most NEAR bits in their best form, some pictures at a time.
+    """Pairs among (N, 8) hashes that differ in at most NEAR bits in their best form, some pictures at a time.
 
     Finds what comparing all with all finds, in a small part of the time (multi-index hashing, Norouzi et al. 2012,
-    arXiv:1307.2982): a table for each piece of 16 bits, asked for each piece and its 16 neighbors. A picture with more
-    than 64 partners before it gives its closest 64.
+    arXiv:1307.2982): a table for each piece of 16 bits, asked for each piece and its 16 neighbors. Where hundreds are
+    alike it stays fast and gives some of their pairs: at most 64 for each second picture, the closest that were met.
     """
-    pieces = np.ascontiguousarray(hashes).view(np.uint16).reshape(len(hashes), len(FORMS), _BANDS)
+    pieces = np.ascontiguousarray(hashes).view(np.uint16).reshape(len(hashes), len(FORMS), _BANDS).astype(np.int64)
     tables = [_Table(pieces[:, 0, band]) for band in range(_BANDS)]
     for start in range(0, len(hashes), _BLOCK):
         block = pieces[start : start + _BLOCK]
-        found = [table.ask(block[:, :, band, None] ^ _PROBES) for band, table in enumerate(tables)]
-        first, row, form = (np.concatenate(part) for part in zip(*found, strict=True))
-        second = row + start
+        found = [table.before(start, block[:, :, band, None] ^ _PROBES) for band, table in enumerate(tables)]
+        first, second, form = (np.concatenate(part) for part in zip(*found, strict=True))
         distance = np.bitwise_count(hashes[first, 0] ^ hashes[second, form])
-        yield _best(first, second, form, distance)
+        keep = distance <= NEAR
+        yield _closest(first[keep], second[keep], form[keep], distance[keep])
 
 
 class _Table:
-    """Which pictures have which piece."""
+    """Which pictures have which piece, in their order."""
 
-    def __init__(self, pieces: NDArray[np.uint16]) -> None:
-        self._order = np.argsort(pieces, kind="stable")
-        self._starts = np.searchsorted(pieces[self._order], np.arange((1 << 16) + 1))
+    def __init__(self, pieces: NDArray[np.int64]) -> None:
+        self._count = len(pieces)
+        self._keys = np.sort(pieces * self._count + np.arange(self._count))
 
-    def ask(self, probes: NDArray[np.uint16]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """(B, 8, P) pieces -> pictures that have one, and for each the row and the form that asked."""
-        starts = self._starts[probes].ravel()
-        counts = self._starts[probes.astype(np.int64) + 1].ravel() - starts
+    def before(self, start: int, probes: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+        """(B, 8, P) pieces that pictures from `start` on ask for: pictures before them that have one, who, its form."""
+        own = np.arange(start, start + len(probes))[:, None, None]
+        ends = np.searchsorted(self._keys, (probes * self._count + own).ravel())
+        starts = np.maximum(np.searchsorted(self._keys, (probes * self._count).ravel()), ends - _MOST)
+        counts = ends - starts
         asked = np.repeat(np.arange(len(counts)), counts)
         within = np.arange(len(asked)) - np.repeat(np.cumsum(counts) - counts, counts)
         rows, forms, _ = np.unravel_index(asked, probes.shape)
-        return self._order[starts[asked] + within], rows, forms
+        return self._keys[starts[asked] + within] % self._count, rows + start, forms
 
 
-def _best(first: NDArray[Any], second: NDArray[Any], form: NDArray[Any], distance: NDArray[Any]) -> Pairs:
+def _closest(first: NDArray[Any], second: NDArray[Any], form: NDArray[Any], distance: NDArray[Any]) -> Pairs:
     """Each pair once, in its best form; the closest partners of each second picture."""
-    keep = (first < second) & (distance <= NEAR)
-    first, second, form, distance = first[keep], second[keep], form[keep], distance[keep]
     order = np.lexsort((form, distance, first, second))
     first, second, form, distance = first[order], second[order], form[order], distance[order]
     new = np.ones(len(first), bool)

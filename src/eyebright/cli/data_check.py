@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = 3
 """Groups that the text names of each finding."""
+_TOLD = ("unreadable", "shortcut", "difference")
+"""Kinds whose sentence says all that text can."""
 
 
 @click.command(name="check", no_args_is_help=True)
@@ -88,14 +90,16 @@ def _bar(total: int) -> "Progress":
 def _as_text(data: str, found: "Audit") -> str:
     from eyebright.data.finding import SEVERITIES, pictures
 
-    lines = [
-        f"{data}: {pictures(len(found.dataset.items))}, {len(found.dataset.labels):,} labels, {found.dataset.task}"
-    ]
+    dataset = found.dataset
+    counts = f"{pictures(len(dataset.items))}, {len(dataset.labels):,} labels, {dataset.task}"
+    lines = [options.one_line(f"{data}: {counts}")]
     for severity, findings in groupby(found.findings, lambda finding: finding.severity):
         lines += ["", SEVERITIES[severity]]
         for finding in findings:
             lines.append(click.wrap_text(options.one_line(finding.sentence), 98, f"  {finding.kind}: ", "    "))
-            lines += [f"      {_said(found.dataset, group)}" for group in finding.groups[:EXAMPLES]]
+            if finding.kind in _TOLD:
+                continue
+            lines += [f"      {_said(dataset, group)}" for group in finding.groups[:EXAMPLES]]
             if len(finding.groups) > EXAMPLES:
                 lines.append(f"      and {len(finding.groups) - EXAMPLES:,} more")
     if not found.findings:

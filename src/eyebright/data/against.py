@@ -21,7 +21,9 @@ from eyebright.data.stores import Folder
 from eyebright.errors import BadRequest
 
 APART = 0.25
-"""Distributions further apart are told of, where chance does not explain it either."""
+"""Distributions further apart are told of, where chance does not explain it either ..."""
+RATIO = 1.1
+"""... and the larger median is so many times the smaller: all may be 200 pixels here and 208 there, and no matter."""
 ENOUGH = 20
 """Pictures on each side that a comparison needs."""
 _SHOWN = 6
@@ -73,7 +75,11 @@ def findings(inside: Sequence[Look], outside: Sequence[Look]) -> Iterator[Findin
         return
     chance = 1.63 * sqrt((len(data) + len(met)) / (len(data) * len(met)))  # exceeded by chance once in 100
     apart = {name: ks(_values(data, what), _values(met, what)) for name, what in PROPERTIES.items()}
-    told = [name for name in sorted(apart, key=lambda name: -apart[name]) if apart[name] > max(APART, chance)]
+    told = [
+        name
+        for name in sorted(apart, key=lambda name: -apart[name])
+        if apart[name] > max(APART, chance) and _ratio(PROPERTIES[name], data, met) > RATIO
+    ]
     for name in told:
         yield _difference(name, apart[name], data, met)
     grays = [sum(seen.gray for seen in looks) / len(looks) for looks in (data, met)]
@@ -110,6 +116,11 @@ def _values(looks: Sequence[Look], what: Property) -> NDArray[np.float64]:
     return np.array([what.of(seen) for seen in looks])
 
 
+def _ratio(what: Property, data: Sequence[Look], met: Sequence[Look]) -> float:
+    low, high = sorted(float(np.median(_values(looks, what))) for looks in (data, met))
+    return high / max(low, 1e-6)
+
+
 def _difference(name: str, apart: float, data: Sequence[Look], met: Sequence[Look]) -> Finding:
     what = PROPERTIES[name]
     here, there = _values(data, what), _values(met, what)
@@ -118,8 +129,6 @@ def _difference(name: str, apart: float, data: Sequence[Look], met: Sequence[Loo
     for values in (there, here):
         low, middle, high = (what.shown.format(value) for value in np.quantile(values, (0.25, 0.5, 0.75)))
         written.append(f"{middle} (half of them {low} to {high})")
-    if np.median(there) == np.median(here):
-        word = "spread otherwise"
     return Finding(
         "difference",
         "warn",

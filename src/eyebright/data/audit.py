@@ -129,7 +129,7 @@ def _pictures(seen: Sequence[Look]) -> Iterator[Finding]:
         yield _single("tiny", "note" if usual else "warn", text, tiny)
     huge = [look for look in good if look.width * look.height > HUGE]
     if huge:
-        text = f"{pictures(len(huge))} of more than {HUGE / 1e6:.0f} megapixels: decoding them takes long and shows no more."
+        text = f"{pictures(len(huge))} of more than {HUGE / 1e6:.0f} megapixels: decoding takes long and shows no more."
         yield _single("huge", "note", text, huge)
     gray = [look for look in good if look.gray and not look.blank]
     if gray and 2 * len(gray) < len(good):

@@ -67,7 +67,7 @@ class Leaks:
                 "lean on what was learned by heart.",
                 _tuples(into_validation),
             )
-        if within := [group for group in self.groups if group not in leaks]:
+        if within := [group for group in self.groups if group not in leaks and not (one_label and _differ(group))]:
             spare = sum(map(len, within)) - len(within)
             yield Finding(
                 "duplicate",

@@ -5,7 +5,7 @@ significance: with the counts that they ask for, chance does not get there.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from math import log2
 
 from eyebright.data.dataset import Dataset, Item
@@ -18,6 +18,7 @@ HALF = 0.5
 """A property is a shortcut where guessing by it alone avoids this share of the errors of guessing the commonest."""
 ENOUGH = 20
 """Pictures of a label, and of the rest, that the rules need."""
+_SHOWN = 6
 
 
 def _shape(seen: Look) -> str:
@@ -45,19 +46,23 @@ def findings(dataset: Dataset, looks: Sequence[Look]) -> Iterator[Finding]:
         if marks := _marks(dataset, known):
             label, value, inside, outside = marks[0]
             more = f" (and so for {len(marks) - 1} more labels)" if len(marks) > 1 else ""
-            sentence = (
+            yield Finding(
+                "shortcut",
+                "warn",
                 f"The {name} gives labels away: {inside:.0%} of {label} are {value}, {outside:.0%} of the rest{more}; "
-                "a network may learn that instead of what is in the pictures. Take others of each label."
+                "a network may learn that instead of what is in the pictures. Take others of each label.",
+                (_some(known, [value]), _some(known, {other for other, _ in known} - {value})),
             )
         elif dataset.task != "multi" and (gain := _gain(known)):
             guessed, commonest = gain
-            sentence = (
+            values = [value for value, _ in Counter(value for value, _ in known).most_common(_SHOWN)]
+            yield Finding(
+                "shortcut",
+                "warn",
                 f"The {name} alone tells the label of {guessed:.0%} of the training pictures (always guessing the "
-                f"commonest: {commonest:.0%}); a network may learn that instead of what is in them."
+                f"commonest: {commonest:.0%}); a network may learn that instead of what is in them.",
+                tuple(_some(known, [value]) for value in values),
             )
-        else:
-            continue
-        yield Finding("shortcut", "warn", sentence, _examples(known))
 
 
 def _marks(dataset: Dataset, known: Sequence[tuple[str, Look]]) -> list[tuple[str, str, float, float]]:
@@ -106,10 +111,9 @@ def _right(counts: Counter[tuple[int, ...]]) -> int:
     return most if most - 1 > second else 0
 
 
-def _examples(known: Sequence[tuple[str, Look]]) -> tuple[tuple[Item, ...], ...]:
-    """A few pictures of each of the commonest values."""
-    values = [value for value, _ in Counter(value for value, _ in known).most_common(6)]
-    return tuple(tuple(seen.item for found, seen in known if found == value)[:6] for value in values)
+def _some(known: Sequence[tuple[str, Look]], values: Collection[str]) -> tuple[Item, ...]:
+    """A few pictures with one of these values."""
+    return tuple(seen.item for value, seen in known if value in values)[:_SHOWN]
 
 
 def _octave(value: float) -> float:
