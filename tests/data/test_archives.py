@@ -12,7 +12,7 @@ import zipfile
 import pytest
 
 from data.making import KINDS, made, picture, pictures, said, tarred, zipped
-from eyebright.data import Dataset, archives
+from eyebright.data import Dataset, stores, tars, zips
 from eyebright.errors import BadPicture, BadRequest
 
 PETS = {f"pets/{name}": content for name, content in pictures("cat/1.png", "cat/2.png", "dog/1.png").items()}
@@ -133,10 +133,11 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
 
 
 @pytest.mark.parametrize("packing", ["gz", "bz2", "xz"])
-def test_a_tar_bomb_is_refused_before_it_is_unpacked(tmp_path, packing, monkeypatch):
-    """Nothing over the budget is kept."""
-    monkeypatch.setattr(archives, "KEPT_BYTES", 1_000_000)
-    path = tarred(tmp_path / "bomb.tar", {**PETS, "cat/3.png": bytes(1_100_000)}, packing)
+@pytest.mark.parametrize("name", ["cat/3.png", ".hidden"])
+def test_a_tar_bomb_is_refused_before_it_is_unpacked(tmp_path, packing, name, monkeypatch):
+    """Nothing over the budget is kept, or even skipped."""
+    monkeypatch.setattr(tars, "KEPT_BYTES", 1_000_000)
+    path = tarred(tmp_path / "bomb.tar", {**PETS, name: bytes(1_100_000)}, packing)
     with pytest.raises(BadRequest, match=r"it unpacks to over 1 MB, too much to keep in memory; unpack it"):
         Dataset.read(path)
 
@@ -179,11 +180,11 @@ def test_a_data_set_can_be_sent_to_another_process(tmp_path, kind):
     assert [sent.identity(item) for item in sent.items] == [dataset.identity(item) for item in dataset.items]
 
 
-@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
-def test_too_many_members_are_refused(tmp_path, kind, monkeypatch):
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar", "tar.gz"])
+def test_too_many_files_are_refused(tmp_path, kind, monkeypatch):
     """Names alone can fill the memory."""
-    monkeypatch.setattr(archives, "MAX_FILES", 2)
-    monkeypatch.setattr("eyebright.data.stores.MAX_FILES", 2)
+    for module in (stores, tars, zips):
+        monkeypatch.setattr(module, "MAX_FILES", 2)
     with pytest.raises(BadRequest, match=r"more than 2 files"):
         Dataset.read(made(kind, tmp_path, PETS))
 
@@ -195,7 +196,7 @@ def test_a_broken_archive_is_said_to_be_broken(tmp_path, kind, share):
     files = {f"{label}/{number}.png": picture(number, 40, 40) for label in "ab" for number in range(5)}
     path = made(kind, tmp_path, files)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    with pytest.raises(BadRequest, match=r"the archive is broken|no reader knows this file"):
+    with pytest.raises(BadRequest, match=r"the archive is broken"):
         Dataset.read(path)
 
 
