@@ -1,5 +1,7 @@
 """Folders named after what is in their pictures, and what holds for every format: splits, tasks, remarks."""
 
+import os
+
 import pytest
 
 from data.making import folder, picture, pictures, said
@@ -123,6 +125,40 @@ def test_a_path_that_does_not_exist_is_named(tmp_path):
     """With nothing else said."""
     with pytest.raises(BadRequest, match=r"no such file or folder: .*nowhere"):
         Dataset.read(tmp_path / "nowhere")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_named_pipe_does_not_hang(tmp_path):
+    """Nobody writes into it; in a folder it is no picture."""
+    root = folder(tmp_path / "pets", pictures(*CATS_AND_DOGS))
+    os.mkfifo(root / "pipe")
+    os.mkfifo(root / "train" / "c" / "pipe")
+    assert len(Dataset.read(root).items) == 12
+    with pytest.raises(BadRequest, match="pipe: neither a file nor a folder"):
+        Dataset.read(root / "pipe")
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    """Half a set is none."""
+    root = folder(tmp_path / "pets", pictures(*CATS_AND_DOGS))
+    listed = os.scandir
+
+    def refusing(path):
+        if str(path).endswith("d"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(BadRequest, match=r"pets/.*/d: permission denied"):
+        Dataset.read(root)
+
+
+def test_the_name_of_a_set_is_that_of_its_folder(tmp_path, monkeypatch):
+    """With its dots, and where it is called `.`."""
+    root = folder(tmp_path / "v1.2 pets", pictures(*CATS_AND_DOGS))
+    assert Dataset.read(root).name == "v1.2 pets"
+    monkeypatch.chdir(root)
+    assert Dataset.read(".").name == "v1.2 pets"
 
 
 def test_an_unknown_reader_is_refused_with_the_known_ones(tmp_path):

@@ -1,5 +1,6 @@
 """Which reader reads this? The format is seen from what lies there, unless a person states it."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,12 +56,14 @@ def _called(path: Path) -> str:
     """The name of the data set: that of its folder, or of its file without ending."""
     name = path.resolve().name
     ending = next((ending for ending in PACKED if name.lower().endswith(ending)), path.suffix)
-    return name if path.is_dir() else name.removesuffix(name[len(name) - len(ending) :]) or name
+    return name if path.is_dir() else name[: len(name) - len(ending)] or name
 
 
 def _source(path: Path, crops: bool) -> Source:
-    if not path.exists():
+    if not os.path.exists(path):
         raise BadRequest(f"no such file or folder: {path}")
+    if not path.is_dir() and not path.is_file():
+        raise BadRequest(f"{path}: neither a file nor a folder.")  # to open a pipe would be to wait
     tree = Folder(path) if path.is_dir() else open_archive(path)
     if tree is None:
         return Source(Folder(path.parent), str(path), path.name, crops)

@@ -77,10 +77,12 @@ class Folder:
 
     def head(self, name: str) -> bytes:
         try:
-            with (self.path / name).open("rb") as file:
-                return file.read(HEAD_BYTES)
+            if self.has(name):  # and no pipe
+                with (self.path / name).open("rb") as file:
+                    return file.read(HEAD_BYTES)
         except OSError:
-            return b""  # reading it will fail again, where it is reported
+            pass  # reading it will fail again, where it is reported
+        return b""
 
 
 class Below:
