@@ -127,6 +127,12 @@ def test_a_path_that_does_not_exist_is_named(tmp_path):
         Dataset.read(tmp_path / "nowhere")
 
 
+def test_crops_of_what_has_no_boxes_are_refused(tmp_path):
+    """Rather than silently given whole."""
+    with pytest.raises(BadRequest, match=r"read as folders, which has no boxes to crop; coco and voc have"):
+        Dataset.read(folder(tmp_path / "pets", pictures(*CATS_AND_DOGS)), crops=True)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 def test_a_named_pipe_does_not_hang(tmp_path):
     """Nobody writes into it; in a folder it is no picture."""

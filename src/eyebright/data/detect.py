@@ -28,6 +28,9 @@ READERS: dict[str, Callable[[Source], Found]] = {
 }
 """Name, as `--reader` takes it -> what reads it."""
 
+BOXES = ("coco", "voc")
+"""Those that know where in a picture a thing is."""
+
 SIGNS: dict[str, Callable[[Source], bool]] = {
     "cifar": cifar.suits,
     "idx": idx.suits,
@@ -47,6 +50,8 @@ def read(path: Path, reader: str | None, task: Task | None, positive: str | None
         raise BadRequest(f"there is no reader {reader!r}; known are {', '.join(READERS)}.")
     source = _source(path, crops)
     name = reader or _detected(source)
+    if crops and name not in BOXES:
+        raise BadRequest(f"{path}: read as {name}, which has no boxes to crop; {' and '.join(BOXES)} have.")
     found = READERS[name](source)
     found.remarks = source.remarks + found.remarks
     return dataset(found, _called(path), str(path), name, task, positive)
