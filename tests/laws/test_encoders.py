@@ -1,6 +1,8 @@
 """What every encoder keeps, whatever the family."""
 
+import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from eyebright.encoders.count import weightless  # noqa: E402
 from eyebright.encoders.weights import fill, translated  # noqa: E402
 from eyebright.errors import BadModelFile, BadRequest  # noqa: E402
 
+PAGE = Path(__file__).parents[2] / "docs" / "encoders.md"
 every_encoder = pytest.mark.parametrize("name", ENCODERS)
 
 
@@ -108,9 +111,11 @@ def test_a_norm_stands_beside_its_convolution(name):
 
 
 @every_encoder
-def test_every_encoder_has_a_paper(name):
+def test_every_encoder_has_its_paper_in_the_documents(name):
     assert "arXiv:" in catalog.paper(name)
     assert catalog.input_size(name) in range(32, 400)
+    rows = [line for line in PAGE.read_text("utf-8").splitlines() if f"`{name}`" in line and "arXiv:" in line]
+    assert [catalog.paper(name) in row for row in rows] == [True], "docs/encoders.md lists it once, with its paper"
 
 
 @every_encoder
@@ -124,3 +129,8 @@ def test_weights_of_something_else_are_refused_in_a_sentence(name):
             continue
         with pytest.raises(BadModelFile):
             fill(encoder, ours)
+
+
+def test_python_in_the_documents_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S)
+    exec(code, {})

@@ -12,7 +12,7 @@ from eyebright.encoders import ENCODERS, Encoder
 from eyebright.encoders.encoder import SMALLEST
 from eyebright.errors import BadRequest
 
-LARGEST_MULTIPLIER = 4.0  # of channels or blocks
+HIGHEST = 4.0  # of channels or blocks
 LARGEST_SIDE = 1024  # pixels
 MOST_COLORS = 16
 
@@ -25,10 +25,8 @@ def build(name: str, width: float = 1.0, depth: float = 1.0, colors: int = 3, si
     check(name)
     size = input_size(name) if size is None else size
     for what, multiplier in (("width", width), ("depth", depth)):
-        if not 0 < multiplier <= LARGEST_MULTIPLIER:
-            raise BadRequest(
-                f"{what} multiplies and is over 0 and at most {LARGEST_MULTIPLIER:g}; {multiplier:g} is not."
-            )
+        if not 0 < multiplier <= HIGHEST:
+            raise BadRequest(f"The {what} of a network is over 0 and at most {HIGHEST:g}, not {multiplier:g}.")
     if not 1 <= colors <= MOST_COLORS:
         raise BadRequest(f"An image has 1 to {MOST_COLORS} colors, not {colors}.")
     if not SMALLEST <= size <= LARGEST_SIDE:

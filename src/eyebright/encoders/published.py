@@ -3,12 +3,13 @@
 import hashlib
 import io
 import json
+import math
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -44,8 +45,8 @@ SOURCES = {
 
 
 class Published(NamedTuple):
-    weights: dict[str, Tensor]  # by their names in the file, or by ours
-    ours: bool = False
+    weights: dict[str, Tensor]
+    names: Literal["theirs", "ours", "folded"] = "theirs"  # folded: ours, batch norms being part of convolutions
     pixels: Pixels | None = None  # mean and std in 0-255, where the file says so
 
 
@@ -59,7 +60,7 @@ def read(source: str) -> Published:
     kind = path.suffix.lower()
     if kind not in READERS:
         raise BadRequest(
-            f"There are no weights {source!r}: name a .safetensors, .pth, .pt or .onnx file, hf:OWNER/MODEL, "
+            f"There are no weights {source!r}: name a file, .safetensors, .pth, .pt or .onnx; hf:OWNER/MODEL; "
             f"or one of {', '.join(SOURCES)}."
         )
     try:
@@ -97,13 +98,13 @@ def find(source: Source) -> Path:
 
 def from_pickle(path: Path) -> Published:
     """torch's own format, as far as it can be read without running code."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if sum(part.file_size for part in archive.infolist()) > path.stat().st_size:
-                raise BadModelFile(f"{path}: it unpacks to more than it is; torch does not write such files.")
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if sum(part.file_size for part in archive.infolist()) > path.stat().st_size:
+                    raise BadModelFile(f"{path}: it unpacks to more than it is; torch does not write such files.")
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
+    except (OSError, BadModelFile):
         raise
     except Exception:  # a torn file ends in whatever torch met first: a dozen kinds, and none with a sentence for users
         raise BadModelFile(
@@ -147,13 +148,12 @@ def of_ours(weights: Mapping[str, Tensor]) -> Published | None:
     kept = {
         key.removeprefix("encoder."): value for key, value in weights.items() if key.startswith(("encoder.", "head."))
     }
-    mean, std = (weights.get(f"pixel_{what}", torch.empty(0)).flatten() for what in ("mean", "std"))
-    three = len(mean) == len(std) == 3
-    return Published(kept, True, (tuple(mean.tolist()), tuple(std.tolist())) if three else None)
+    mean, std = (weights.get(f"pixel_{what}", torch.empty(0)).flatten().tolist() for what in ("mean", "std"))
+    return Published(kept, "ours", pixels(mean, std))
 
 
 def from_model_file(path: Path) -> Published:
-    """A float model file of ours: the export folded the batch norms, so each comes back as one that adds the bias."""
+    """A float model file of ours."""
     import onnx
     from onnx import numpy_helper
 
@@ -171,7 +171,7 @@ def from_model_file(path: Path) -> Published:
     found = of_ours({key: torch.from_numpy(np.array(numpy_helper.to_array(value))) for key, value in weights.items()})
     if found is None:
         raise BadModelFile(f"{path}: there is no encoder of ours in it; a wrapped model cannot be trained.")
-    return found
+    return found._replace(names="folded")
 
 
 def from_hugging_face(source: str) -> Published:
@@ -199,10 +199,17 @@ def stated_pixels(config: Path) -> Pixels | None:
     """Mean and std of timm's config.json, which has them in 0..1."""
     try:
         stated = json.loads(config.read_bytes()[:1_000_000])["pretrained_cfg"]
-        mean, std = (tuple(255 * float(value) for value in stated[what]) for what in ("mean", "std"))
+        mean, std = ([255 * float(value) for value in stated[what]] for what in ("mean", "std"))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return (mean, std) if len(mean) == len(std) == 3 and min(std) > 0 else None
+    return pixels(mean, std)
+
+
+def pixels(mean: Sequence[float], std: Sequence[float]) -> Pixels | None:
+    """Both as three numbers, from one of a gray image or from three; None if they are no normalization."""
+    if len(mean) != len(std) or len(mean) not in (1, 3) or not all(map(math.isfinite, (*mean, *std))) or min(std) <= 0:
+        return None
+    return tuple(mean) * (3 // len(mean)), tuple(std) * (3 // len(std))
 
 
 READERS = {

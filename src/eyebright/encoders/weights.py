@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from eyebright.encoders import Encoder, catalog
-from eyebright.encoders.published import read
+from eyebright.encoders.published import Published, read
 from eyebright.errors import BadModelFile, BadRequest
 
 IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))  # mean and std of torchvision's and most of timm's
@@ -55,7 +55,7 @@ def load(
     encoder = catalog.build(name, width, depth, colors, size)
     found = read(source)
     try:
-        weights = unfolded(found.weights, encoder) if found.ours else translated(found.weights, name, encoder)
+        weights = under_our_names(found, name, encoder)
         head = head_of(weights, lambda labels: make_head(encoder, labels))
         fill(encoder, {key: value for key, value in weights.items() if not key.startswith("head.")})
     except BadModelFile as error:
@@ -72,6 +72,12 @@ def pretrained(name: str) -> tuple[Encoder, nn.Module]:
     return found.encoder, found.head
 
 
+def under_our_names(found: Published, name: str, encoder: Encoder) -> Mapping[str, Tensor]:
+    if found.names == "theirs":
+        return translated(found.weights, name, encoder)
+    return found.weights if found.names == "ours" else unfolded(found.weights, encoder)
+
+
 def translated(published: Mapping[str, Tensor], name: str, encoder: Encoder) -> Mapping[str, Tensor]:
     """Weights under our names, as the family of this encoder reads them."""
     translate = getattr(catalog.family(name), "translate", None)
@@ -82,21 +88,24 @@ def translated(published: Mapping[str, Tensor], name: str, encoder: Encoder) -> 
 
 
 def unfolded(weights: Mapping[str, Tensor], encoder: Encoder) -> dict[str, Tensor]:
-    """The same weights, where a batch norm was folded into its convolution with one that only adds the bias."""
+    """The weights of a model file, each batch norm back beside its convolution as one that only adds the bias."""
     whole = dict(weights)
+    for name, layer in encoder.named_modules():
+        if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+            whole.setdefault(f"{name}.bias", torch.zeros_like(layer.bias))  # the export leaves out a bias of zeros
     for group, module in encoder.named_modules():
         layers = dict(module.named_children())
         conv, norm = layers.get("conv"), layers.get("norm")
-        if not isinstance(norm, nn.BatchNorm2d) or f"{group}.norm.weight" in whole or f"{group}.conv.bias" not in whole:
+        if not isinstance(conv, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d):
             continue
-        bias = whole.pop(f"{group}.conv.bias")
-        if isinstance(conv, nn.Conv2d) and conv.bias is not None:
-            whole[f"{group}.conv.bias"] = torch.zeros_like(bias)
+        bias = whole.pop(f"{group}.conv.bias", torch.zeros_like(norm.bias))
+        if conv.bias is not None:
+            whole[f"{group}.conv.bias"] = torch.zeros_like(conv.bias)
         whole[f"{group}.norm.bias"] = bias
-        whole[f"{group}.norm.weight"] = torch.ones_like(bias)
-        whole[f"{group}.norm.running_mean"] = torch.zeros_like(bias)
-        whole[f"{group}.norm.running_var"] = torch.full_like(bias, 1 - norm.eps)
-    return whole
+        whole[f"{group}.norm.weight"] = torch.ones_like(norm.weight)
+        whole[f"{group}.norm.running_mean"] = torch.zeros_like(norm.bias)
+        whole[f"{group}.norm.running_var"] = torch.full_like(norm.bias, 1 - norm.eps)
+    return {key: value.detach() for key, value in whole.items()}
 
 
 def head_of(weights: Mapping[str, Tensor], make: Callable[[int], nn.Module]) -> nn.Module | None:
