@@ -93,11 +93,11 @@ def written(head: Head, task: Task, temperature: float) -> onnx.GraphProto:
     else:
         write_votes(trees_votes(head, part), task, part)
     part.graph.initializer.append(numpy_helper.from_array(np.array(temperature, np.float32), "temperature"))
-    calibrated = part.node("Div", "logits", "temperature", name="div")
+    calibrated = part.node("Div", "logits", "temperature", name="head.calibrated")
     if task == "multi":
-        part.node("Sigmoid", calibrated, name="sigmoid", output="scores")
+        part.node("Sigmoid", calibrated, name="head.sigmoid", output="scores")
     else:
-        part.node("Softmax", calibrated, name="softmax", output="scores", axis=1)
+        part.node("Softmax", calibrated, name="head.softmax", output="scores", axis=1)
     return part.graph
 
 

@@ -6,7 +6,7 @@ determines: a resumed run, or one of several processes, sees the same pictures.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ class Draws(NamedTuple):
 
     def part(self, first: int, count: int) -> "Draws":
         """The rows of one of several processes."""
-        return Draws(*(rows[first : first + count] for rows in self))
+        return Draws(*(cast("Any", rows)[first : first + count] for rows in self))
 
 
 def draw(random: np.random.Generator, count: int, recipe: Recipe) -> Draws:
@@ -190,4 +190,5 @@ def _hue(angle: Tensor) -> Tensor:
     to_yiq = torch.tensor([LUMA, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)])
     zero, one = torch.zeros_like(angle), torch.ones_like(angle)
     turn = _matrix([[one, zero, zero], [zero, angle.cos(), -angle.sin()], [zero, angle.sin(), angle.cos()]])
-    return torch.linalg.inv(to_yiq) @ turn @ to_yiq
+    turned: Tensor = torch.linalg.inv(to_yiq) @ turn @ to_yiq
+    return turned

@@ -112,4 +112,4 @@ def rareness(targets: NDArray[np.float32]) -> NDArray[np.float64]:
     frequency = np.maximum(positive.sum(0), 1)
     weights = np.where(positive, 1 / frequency, 0).max(1)
     weights[weights == 0] = 1 / max(len(targets), 1)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())

@@ -19,7 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from eyebright.errors import BadRequest, CannotWrite
-from eyebright.training.loop import Judged, Learner
+from eyebright.training.events import Judged
+from eyebright.training.loop import Learner
 
 KEEP = 2
 BEST = "best.safetensors"

@@ -5,8 +5,7 @@ Whoever calls it prints, logs, stops between two steps, or saves: `Learner` is a
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from eyebright.classifier import Classifier
 from eyebright.errors import EyebrightError
 from eyebright.modelfile import Task
 from eyebright.training.batches import Batch, Batches
+from eyebright.training.events import Judged, Progress
 from eyebright.training.recipe import Recipe
 
 AUXILIARY = 0.3  # weight of an auxiliary head's loss (Szegedy et al. 2014, arXiv:1409.4842)
@@ -30,39 +30,11 @@ class Diverged(EyebrightError):
     kind = "diverged"
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """How good the network is on the validation split."""
-
-    value: float
-    """top-1, average precision or mean average precision, 0..1, by the task."""
-    loss: float
-
-    def better_than(self, other: "Judged | None") -> bool:
-        return other is None or (self.value, -self.loss) > (other.value, -other.loss)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What there is to say after a step."""
-
-    step: int
-    steps: int
-    epoch: float
-    loss: float
-    rate: float
-    images_s: float
-    left_s: float
-    judged: Judged | None = None
-    best: bool = False
-    """Whether this was the best judgement so far."""
-
-
 class Learner:
     """A classifier on its way: weights, their moving average, the optimizer, how far it is, the best so far."""
 
     def __init__(self, classifier: Classifier, recipe: Recipe, device: torch.device | str = "cpu") -> None:
-        self.classifier = classifier.to(device=device, memory_format=torch.channels_last)
+        self.classifier = classifier.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe = recipe
         self.stages = list(classifier.encoder.stages().values())
         self.optimizer = make_optimizer(classifier, self.stages, recipe)
@@ -115,7 +87,7 @@ def train(
     every: int,
     fabric: Any,
     loss_of: Callable[[Tensor, Tensor], Tensor],
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     """Take the steps that are left. Raises Diverged where the loss is no number.
 
     `judge` is asked after each `every` steps and after the last; `fabric` (Lightning's) knows the device, the
@@ -175,7 +147,7 @@ def learn_from(
         for more in auxiliary:
             loss = loss + AUXILIARY * loss_of(more.float(), targets)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     parameters = [parameter for parameter in classifier.parameters() if parameter.grad is not None]
     if fabric.world_size > 1:
         share_gradients(parameters, fabric)

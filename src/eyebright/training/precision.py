@@ -20,3 +20,9 @@ def keep_in_float32(network: nn.Module) -> None:
 def _in_float32(layer: nn.Conv2d, images: Tensor) -> Tensor:
     with torch.autocast(images.device.type, enabled=False):
         return nn.Conv2d.forward(layer, images.float())
+
+
+def computes_bf16() -> bool:
+    """Whether this processor multiplies in bf16 by itself; where it does not, bf16 is slower than float32."""
+    capability = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capability.get("avx512_bf16") or capability.get("amx_bf16") or capability.get("bf16"))

@@ -29,11 +29,13 @@ class Recipe:
     """Multiplies the channels."""
     depth: float = 1.0
     """Multiplies the blocks of each stage."""
+    colors: int = 3
+    """Channels that the network looks at: 3, or 1 for gray."""
     size: int = 0
     """Pixels a side that the network sees; 0: what the encoder was drawn for."""
     head: str = "logistic"
     """logistic, paper, or with mode head: svm, naive-bayes, tree, forest, nearest."""
-    crop: float = 0.0
+    crop: float = 1.0
     """What a picture shows the network: 1 the centered square, 0.875 less of it, 0 the whole, stretched."""
     seed: int = 0
     """All that is drawn at random follows from it."""
@@ -106,8 +108,10 @@ class Recipe:
     """Also write TensorBoard's event files; needs the package tensorboard."""
 
     def __post_init__(self) -> None:
-        for key in ("warmup", "smoothing", "magnitude", "color", "erase", "unfreeze", "ema", "crop", "momentum", "shift"):
+        for key in ("warmup", "smoothing", "magnitude", "color", "erase", "unfreeze", "ema", "crop"):
             _within(key, getattr(self, key), 0, 1)
+        for key in ("momentum", "shift"):
+            _within(key, getattr(self, key), 0, 0.999)
         for key in ("area", "layer_decay", "progressive"):
             _within(key, getattr(self, key), 0.05, 1)
         for key in ("epochs", "minutes", "weight_decay", "clip", "mixup", "cutmix"):
@@ -117,6 +121,8 @@ class Recipe:
         _within("rate", self.rate, 1e-9, 1e3)
         _within("batch", self.batch, 1, 65_536)
         _within("size", self.size, 0, 1024)
+        if self.colors not in (1, 3):
+            raise BadRequest(f"colors is 3, or 1 for gray; {self.colors} is not.")
         if 0 < self.size < 32:
             raise BadRequest(f"size is in pixels, 32 or more; {self.size} is too small for these networks.")
         for key in ("operations", "frozen", "patience", "threads", "cache_mb", "seed"):
@@ -174,9 +180,10 @@ def _remarks() -> dict[str, str]:
     names = {field.name for field in fields(Recipe)}
     found: dict[str, str] = {}
     for first, second in zip(body.body, body.body[1:], strict=False):
-        if isinstance(first, ast.AnnAssign) and isinstance(first.target, ast.Name) and isinstance(second, ast.Expr):
-            if first.target.id in names and isinstance(second.value, ast.Constant):
-                found[first.target.id] = str(second.value.value)
+        if not (isinstance(first, ast.AnnAssign) and isinstance(first.target, ast.Name)):
+            continue
+        if isinstance(second, ast.Expr) and isinstance(second.value, ast.Constant) and first.target.id in names:
+            found[first.target.id] = str(second.value.value)
     return found
 
 

@@ -1,0 +1,54 @@
+"""Before anything is learned: which pictures can be read, and whether the audit found what would spoil the result."""
+
+import hashlib
+
+import numpy as np
+
+from eyebright.data import Dataset
+from eyebright.data.audit import audit
+from eyebright.data.finding import Finding
+from eyebright.errors import BadPicture, BadRequest
+from eyebright.training.cache import Cache
+from eyebright.training.events import Said, Tell, counting
+
+SHOWN = 3  # examples in a message
+
+
+def checked(data: Dataset, anyway: bool, tell: Tell) -> tuple[Dataset, list[str]]:
+    """The data without what cannot be read, and a hash of each picture; an audit that found nothing is not repeated.
+
+    Raises BadRequest where a result would be meaningless, unless it is wanted `anyway`.
+    """
+    for split in ("train", "validation"):
+        if not any(item.split == split for item in data.items):
+            raise BadRequest(f"{data.name} has no {split} pictures, so nothing can be learned from it.")
+    hashes: dict[int, str] = {}
+    for at, item in enumerate(data.items):
+        try:
+            hashes[at] = data.identity(item)
+        except BadPicture as error:
+            tell(Said(f"Left out: {error}"))
+    data, identities = data.only([data.items[at] for at in hashes]), list(hashes.values())
+    seen = hashlib.sha256("\n".join(["audit", data.content_hash, *sorted(identities)]).encode()).digest()
+    cache = Cache()
+    if seen in cache.find([seen]):
+        return data, identities
+    count = counting(tell, "checked")
+    found = audit(data, None, lambda done: count(done, len(data.items))).findings
+    for finding in found:
+        if finding.severity == "warn":
+            tell(Said(finding.sentence))
+    stops = [finding for finding in found if finding.severity == "stop"]
+    if stops and not anyway:
+        raise BadRequest(f"{with_examples(stops[0])} `eyebright data check` shows all; --anyway trains all the same.")
+    broken = {item for finding in found if finding.kind == "unreadable" for group in finding.groups for item in group}
+    if not broken and not stops:
+        cache.keep({seen: np.zeros(1, np.float32)})
+    good = [at for at, item in enumerate(data.items) if item not in broken]
+    return data.only([data.items[at] for at in good]), [identities[at] for at in good]
+
+
+def with_examples(finding: Finding) -> str:
+    """Its sentence, with the first pictures that show it."""
+    names = [" = ".join(item.name for item in group) for group in finding.groups[:SHOWN]]
+    return f"{finding.sentence} ({'; '.join(names)})" if names else finding.sentence

@@ -1,0 +1,60 @@
+"""What a training tells whoever watches: the command line prints it, a page streams it, tests collect it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence for a person."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How far something is that takes long and is no training step."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How good a network is on the validation split."""
+
+    value: float
+    """top-1, average precision or mean average precision, 0..1, by the task."""
+    loss: float
+    """Negative log-likelihood, in nats."""
+
+    def better_than(self, other: "Judged | None") -> bool:
+        return other is None or (self.value, -self.loss) > (other.value, -other.loss)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What there is to say after a step."""
+
+    step: int
+    steps: int
+    epoch: float
+    loss: float
+    rate: float
+    images_s: float
+    left_s: float
+    judged: Judged | None = None
+    best: bool = False
+    """Whether this was the best judgement so far."""
+
+
+Event = Said | Counted | Progress
+Tell = Callable[[Event], None]
+MEASURES = {"single": "top-1", "binary": "average precision", "multi": "mAP"}
+"""What `Judged.value` is, by task."""
+
+
+def counting(tell: Tell, what: str) -> Callable[[int, int], None]:
+    """`tell` for those who only count."""
+    return lambda done, total: tell(Counted(what, done, total))

@@ -1,0 +1,210 @@
+"""Fine-tuning and learning from nothing: devices, pictures, the loop, and a checkpoint now and then.
+
+Several processes (`torchrun`) share each batch; the first of them speaks, writes and decides.
+"""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.func import functional_call
+
+from eyebright.classifier import Classifier
+from eyebright.classifier.fitted import Linear
+from eyebright.data import Dataset
+from eyebright.errors import BadRequest
+from eyebright.evaluation import calibration, metrics
+from eyebright.export import parity
+from eyebright.export.onnx import to_onnx
+from eyebright.modelfile import Card, Input, Task
+from eyebright.preprocessing import Pixels
+from eyebright.runtime import cores
+from eyebright.training import checkpoint, plan
+from eyebright.training.batches import Batches
+from eyebright.training.events import Judged, Said, Tell, counting
+from eyebright.training.finish import Finished, finish
+from eyebright.training.loop import Learner, make_loss, train
+from eyebright.training.network import classifier_of, input_size
+from eyebright.training.pixels import for_judging, for_learning
+from eyebright.training.precision import computes_bf16, keep_in_float32
+from eyebright.training.recipe import Recipe
+from eyebright.training.transfer import best_logistic, see
+
+SAVE_EVERY_S = 20.0
+TOGETHER = 64  # pictures that are judged at once
+FINISH_S = 30.0
+"""Kept of a promised time for what comes after the last step: export, checks, figures."""
+
+
+class Place(NamedTuple):
+    """Where a run keeps what it needs while it learns."""
+
+    checkpoints: Path
+    pixels: Path
+    recipe_hash: str
+    steps: int | None
+    """As planned by an earlier start of this run."""
+    planned: Callable[[int], None]
+    """Told how many steps there will be, as soon as that is known."""
+
+
+def by_learning(
+    data: Dataset, identities: Sequence[str], recipe: Recipe, about: Card, place: Place, began: float, tell: Tell
+) -> Finished:
+    """Modes `finetune` and `scratch`, from data to model file; `began` is when the promised time began to run."""
+    head = None
+    if recipe.mode == "finetune" and recipe.head != "paper":
+        head, _ = best_logistic(see(data, identities, recipe, tell), data.task)
+    classifier, logits = learn(data, recipe, head, place, began + recipe.minutes * 60, tell)
+    tell(Said("Writing the model file and trying it ..."))
+    size = input_size(recipe)
+    graph = to_onnx(classifier, size)
+    parity.check(classifier, graph, parity.pictures(size))
+    return finish(graph, data, {"validation": logits}, Input(size=size, crop=recipe.crop), about)
+
+
+def learn(
+    data: Dataset, recipe: Recipe, first_head: Linear | None, place: Place, deadline: float, tell: Tell
+) -> tuple[Classifier, NDArray[np.float32]]:
+    """The classifier with the weights that did best on validation, and its logits (N, L) there.
+
+    `first_head` is what the head begins with; `deadline` (of time.monotonic) counts where the recipe promises a time.
+    """
+    threads = recipe.threads or cores()
+    torch.set_num_threads(threads)
+    fabric = start(recipe)
+    first = fabric.global_rank == 0
+    told: Tell = tell if first else lambda event: None
+    task: Task = data.task
+    training, validation = data.part("train"), data.part("validation")
+
+    size = input_size(recipe)
+    classifier = classifier_of(recipe, len(data.labels), task)
+    if first_head is not None and isinstance(classifier.head, torch.nn.Linear):
+        with torch.no_grad():
+            classifier.head.weight.copy_(torch.from_numpy(first_head.weight))
+            classifier.head.bias.copy_(torch.from_numpy(first_head.bias))
+    if bf16(recipe, fabric.device):
+        keep_in_float32(classifier)
+
+    place.pixels.mkdir(parents=True, exist_ok=True)
+    here = place.pixels / f"{fabric.global_rank}"
+    pictures = for_learning(
+        training, size, here.with_suffix(".train"), recipe.cache_mb, threads, counting(told, "decoded")
+    )
+    spec = Input(size=size, crop=recipe.crop)
+    pixels = for_judging(validation, spec, size, here.with_suffix(".validation"), threads, counting(told, "decoded"))
+    targets, truth = training.targets(), validation.targets()
+
+    learner = Learner(classifier, recipe, fabric.device)
+    loss_of = make_loss(task, recipe, targets)
+
+    def judge(weights: dict[str, Tensor]) -> Judged:
+        return judged(logits_of(classifier, weights, pixels, fabric.device), truth, task)
+
+    def batches_of(steps: int) -> Batches:
+        return Batches(pictures, targets, recipe, size, steps, fabric.global_rank, fabric.world_size)
+
+    steps = place.steps or plan.by_epochs(recipe.epochs, len(targets), recipe.batch)
+    if recipe.minutes and not place.steps:
+        told(Said("Taking a few steps to see how many fit in the time ..."))
+        step_s = plan.seconds_a_step(learner, batches_of(steps), fabric, loss_of)
+        began = time.monotonic()
+        judge(learner.weights())
+        judge_s = time.monotonic() - began
+        left_s = deadline - time.monotonic() - FINISH_S
+        most = plan.by_epochs(1000, len(targets), recipe.batch)
+        steps = int(fabric.broadcast(plan.by_time(left_s, step_s, judge_s, most)))
+    if first:
+        place.planned(steps)
+    every = plan.judged_every(steps, plan.by_epochs(1, len(targets), recipe.batch))
+    if checkpoint.load(learner, place.checkpoints, place.recipe_hash):
+        told(Said(f"Going on from step {learner.step:,} of {steps:,}."))
+
+    saved = time.monotonic()
+    with closing(train(learner, batches_of(steps), judge, every, fabric, loss_of)) as going:
+        for progress in going:
+            ended = progress.step == steps or stops_early(learner)
+            if first and (ended or time.monotonic() - saved > SAVE_EVERY_S):
+                checkpoint.save(learner, place.checkpoints, place.recipe_hash)
+                saved = time.monotonic()
+            told(progress)
+    if stops_early(learner):
+        told(Said(f"No better for {learner.worse} judgements: stopped at step {learner.step:,}."))
+    fabric.barrier()
+    best = checkpoint.best_weights(place.checkpoints) or learner.result()
+    classifier.load_state_dict(best)
+    return classifier.cpu().eval(), logits_of(classifier, dict(classifier.state_dict()), pixels, torch.device("cpu"))
+
+
+def stops_early(learner: Learner) -> bool:
+    return bool(learner.recipe.patience) and learner.worse >= learner.recipe.patience
+
+
+def start(recipe: Recipe) -> Fabric:
+    """Devices, precision and the other processes, by Lightning Fabric."""
+    world = torch.distributed.is_torchelastic_launched()
+    if recipe.device == "cuda" and not torch.cuda.is_available():
+        raise BadRequest("There is no CUDA device here, or this torch is built without it; --device cpu works.")
+    if recipe.device == "mps" and not torch.backends.mps.is_available():
+        raise BadRequest("There is no Apple GPU here; --device cpu works.")
+    if recipe.device not in ("auto", "cpu", "cuda", "mps"):
+        raise BadRequest(f"device is auto, cpu, cuda or mps; {recipe.device!r} is not.")
+    devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if world else recipe.devices
+    nodes = int(os.environ.get("GROUP_WORLD_SIZE", "1")) if world else 1
+    total = devices * nodes
+    if recipe.batch % total or (total > 1 and recipe.batch // total % 2):
+        raise BadRequest(f"A batch of {recipe.batch} cannot be shared evenly, in pairs, by {total} processes.")
+    device = torch.device("cuda" if recipe.device != "cpu" and torch.cuda.is_available() else "cpu")
+    fabric = Fabric(
+        accelerator=recipe.device,
+        devices=devices,
+        num_nodes=nodes,
+        strategy="ddp" if total > 1 else "auto",
+        precision="bf16-mixed" if bf16(recipe, device) else "32-true",
+    )
+    fabric.launch()
+    return fabric
+
+
+def bf16(recipe: Recipe, device: torch.device) -> bool:
+    """Whether to compute in bf16 where that is safe."""
+    if recipe.precision != "auto":
+        return recipe.precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return device.type == "cpu" and computes_bf16()
+
+
+def logits_of(
+    classifier: Classifier, weights: dict[str, Tensor], pixels: Pixels, device: torch.device
+) -> NDArray[np.float32]:
+    """(N, L) of pictures (N, H, W, 3), with these weights, in float32."""
+    was = classifier.training
+    classifier.eval()
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(pixels), TOGETHER):
+            some = torch.from_numpy(np.ascontiguousarray(pixels[start : start + TOGETHER])).to(device)
+            found.append(functional_call(classifier, weights, (some,)).logits.float().cpu().numpy())
+    classifier.train(was)
+    return np.concatenate(found)
+
+
+def judged(logits: NDArray[np.float32], truth: NDArray[np.float32], task: Task) -> Judged:
+    """The one number of a task, and the loss."""
+    scores = calibration.activate(logits, task)
+    loss = calibration.negative_log_likelihood(scores, truth, task)
+    if task == "single":
+        return Judged(float(metrics.hits(scores, truth).mean()), loss)
+    if task == "binary":
+        return Judged(float(metrics.average_precision(scores[:, 1], truth[:, 1])[0]), loss)
+    return Judged(float(metrics.mean_average_precision(scores, truth)[0]), loss)

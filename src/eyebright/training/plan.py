@@ -1,0 +1,51 @@
+"""How many steps a run takes: so many passes, or what fits in the time that was promised.
+
+A promise is turned into a number of steps once, after a warm-up that is thrown away; the number is written down and
+kept, also when the run is interrupted.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+from eyebright.training.batches import Batches
+from eyebright.training.loop import Learner, learn_from
+
+SHARES = (0.0, 0.35, 0.7, 0.999)
+"""Of the way, at which a step is timed: pictures grow and stages join in."""
+JUDGEMENTS = 12
+"""Of the validation split, in a run with a promise."""
+
+
+def by_epochs(epochs: float, pictures: int, batch: int) -> int:
+    return max(math.ceil(epochs * pictures / batch), 1)
+
+
+def by_time(left_s: float, step_s: float, judge_s: float, most: int) -> int:
+    """Steps that fit into the seconds that are left, with the judgements between them."""
+    return max(min(int((left_s - JUDGEMENTS * judge_s) / step_s), most), 1)
+
+
+def seconds_a_step(learner: Learner, batches: Batches, fabric: Any, loss_of: Callable[..., Any]) -> float:
+    """The mean over the way, measured on a copy of the learner."""
+    trial = Learner(deepcopy(learner.classifier), learner.recipe, fabric.device)
+    recipe = replace(learner.recipe, clip=1.0)
+    spent = []
+    for share in SHARES:
+        trial.open_stages(share)
+        step = min(int(share * batches.steps), batches.steps - 1)
+        for attempt in range(3):
+            began = time.monotonic()
+            batch = batches.batch(step)
+            learn_from(batch, trial.classifier, trial.optimizer, recipe, fabric, loss_of)
+            if attempt:  # the first makes room and chooses algorithms
+                spent.append(time.monotonic() - began)
+    return sum(spent) / len(spent)
+
+
+def judged_every(steps: int, a_pass: int) -> int:
+    """After how many steps the validation split is looked at: each pass, but no more than 30 times."""
+    return max(a_pass, math.ceil(steps / 30))

@@ -1,0 +1,235 @@
+"""A training from end to end: `train` fills a folder, the run, that ends with a model file.
+
+recipe.toml      how it is done, every key
+run.json         on which pictures, and how many steps were planned
+log.jsonl        a line for each thing that happened
+checkpoints/     where to go on after a stop
+curves.png  report.html
+model.onnx  labels.txt  use.py
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from eyebright import __version__
+from eyebright.data import Dataset
+from eyebright.data.dataset import SPLITS
+from eyebright.errors import BadRequest, CannotWrite
+from eyebright.modelfile import Card, Figure
+from eyebright.training import report
+from eyebright.training.checks import checked
+from eyebright.training.events import Counted, Event, Tell
+from eyebright.training.finish import Finished
+from eyebright.training.recipe import Recipe
+from eyebright.training.transfer import by_head
+
+MODEL = "model.onnx"
+NAMED = 12  # labels that a card names
+USE = '''"""Names pictures with the model beside this file: python use.py photo.jpg ..."""
+
+import sys
+from pathlib import Path
+
+import eyebright
+
+recognizer = eyebright.load(Path(__file__).with_name("{model}"))
+for prediction in recognizer.stream(sys.argv[1:]):
+    if hasattr(prediction, "error"):
+        print(f"{{prediction.source}}: {{prediction.error.message}}")
+        continue
+    said = ", ".join(f"{{label.label}} {{label.score:.2f}}" for label in prediction.labels[:3])
+    print(f"{{prediction.source}}: {{said}}")
+'''
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training ends with."""
+
+    run: Path
+    model: Path
+    figures: dict[str, Figure]
+    split: str
+    """On which split the figures were measured: test, or validation where there is no test."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder."""
+
+    path: Path
+
+    def recipe(self) -> Recipe:
+        return Recipe.read(self.path / "recipe.toml", {})
+
+    def about(self) -> dict[str, Any]:
+        """What run.json says; empty where there is none."""
+        try:
+            about = json.loads((self.path / "run.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return about if isinstance(about, dict) else {}
+
+    @property
+    def planned(self) -> int | None:
+        """How many steps there will be, if that is known."""
+        steps = self.about().get("steps")
+        return steps if isinstance(steps, int) else None
+
+    def plan(self, steps: int) -> None:
+        """Write down how many steps there will be; a promise of time is kept by them, also after a stop."""
+        self.write("run.json", json.dumps({**self.about(), "steps": steps}, indent=1))
+
+    def write(self, name: str, content: str | bytes) -> None:
+        """A whole file or none."""
+        file = self.path / name
+        partial = file.with_name(name + ".partial")
+        try:
+            partial.write_bytes(content if isinstance(content, bytes) else content.encode())
+            os.replace(partial, file)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise CannotWrite(f"{file} cannot be written: {(error.strerror or str(error)).lower()}.") from None
+
+    def log(self, event: Event) -> None:
+        """A line of log.jsonl."""
+        if isinstance(event, Counted):
+            return
+        kind = type(event).__name__.lower()
+        line = json.dumps({"time": round(time.time(), 3), "event": kind, **asdict(event)})
+        try:
+            with open(self.path / "log.jsonl", "a", encoding="utf-8") as log:
+                log.write(line + "\n")
+        except OSError as error:
+            raise CannotWrite(
+                f"{self.path / 'log.jsonl'} cannot be written: {(error.strerror or str(error)).lower()}."
+            ) from None
+
+    def history(self) -> list[dict[str, Any]]:
+        """The steps that log.jsonl tells of, each once: after a resume the later telling counts."""
+        found: dict[int, dict[str, Any]] = {}
+        try:
+            lines = (self.path / "log.jsonl").read_text("utf-8").splitlines()
+        except OSError:
+            return []
+        for line in lines:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # the line that a kill cut short
+            if event.get("event") == "progress":
+                found[event["step"]] = event
+        return [found[step] for step in sorted(found)]
+
+
+def train(
+    data: Dataset,
+    run: str | Path,
+    recipe: Recipe | None = None,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    anyway: bool = False,
+    tell: Tell = lambda event: None,
+    source: dict[str, Any] | None = None,
+) -> Result:
+    """Train on `data`, into the folder `run`; see `Recipe` for how.
+
+    `resume` goes on with a run that was stopped, by its own recipe. `force` replaces a run that is there. `anyway`
+    trains although the audit found what makes the result meaningless. `source` is what a later `--resume` needs to
+    read the data again. Raises BadRequest, CannotWrite, BadModelFile, MissingExtra, Diverged.
+    """
+    began = time.monotonic()
+    folder = Run(Path(run))
+    first = os.environ.get("RANK", "0") == "0"  # of several processes
+    recipe = recipe or (folder.recipe() if resume else Recipe())
+    recipe_hash = hashlib.sha256((recipe.write() + data.content_hash).encode()).hexdigest()
+    if first:
+        open_run(folder, recipe, recipe_hash, data, resume, force, source or {})
+
+    def told(event: Event) -> None:
+        if first:
+            folder.log(event)
+            tell(event)
+
+    data, identities = checked(data, anyway, told)
+    about = card(data, recipe)
+    if recipe.mode == "head":
+        finished = by_head(data, identities, recipe, about, told)
+    else:
+        from eyebright.training.learn import Place, by_learning  # torch, which a second head does without
+
+        place = Place(folder.path / "checkpoints", folder.path / "pixels", recipe_hash, folder.planned, folder.plan)
+        finished = by_learning(data, identities, recipe, about, place, began, told)
+    if first:
+        close_run(folder, finished, data, recipe)
+    return Result(folder.path, folder.path / MODEL, finished.metadata.card.metrics, finished.split)
+
+
+def open_run(
+    folder: Run, recipe: Recipe, recipe_hash: str, data: Dataset, resume: bool, force: bool, source: dict[str, Any]
+) -> None:
+    """Make the folder, or find in it what is to be gone on with."""
+    about = folder.about()
+    if resume:
+        if not about:
+            raise BadRequest(f"{folder.path} holds no run to go on with; leave out --resume to begin one.")
+        if about.get("recipe_hash") != recipe_hash:
+            raise BadRequest(f"{folder.path} was begun with another recipe or other pictures; take another folder.")
+        return
+    if (about or (folder.path / "recipe.toml").exists()) and not force:
+        raise CannotWrite(f"{folder.path} holds a run; --resume goes on with it, --force replaces it.")
+    if folder.path.exists() and not about and any(folder.path.iterdir()):
+        raise CannotWrite(f"{folder.path} is not empty and no run; take another folder.")
+    if about:
+        for name in ("checkpoints", "pixels"):
+            shutil.rmtree(folder.path / name, ignore_errors=True)
+        for name in ("log.jsonl", MODEL, "report.html", "curves.png", "labels.txt", "use.py"):
+            (folder.path / name).unlink(missing_ok=True)
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"{folder.path} cannot be made: {(error.strerror or str(error)).lower()}.") from None
+    folder.write("recipe.toml", recipe.write())
+    about = {"eyebright": __version__, "data": source, "content_hash": data.content_hash, "recipe_hash": recipe_hash}
+    folder.write("run.json", json.dumps(about, indent=1))
+
+
+def card(data: Dataset, recipe: Recipe) -> Card:
+    """What a person should know of the model, as far as it is known before it learned."""
+    counts = {split: sum(item.split == split for item in data.items) for split in SPLITS}
+    has = ", ".join(f"{count:,} {split}" for split, count in counts.items() if count)
+    names = [label.label for label in data.labels]
+    pretrained = recipe.mode != "scratch" or bool(recipe.weights)
+    weights = recipe.weights if not recipe.weights or recipe.weights.startswith("hf:") else Path(recipe.weights).name
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return Card(
+        description=f"Knows {', '.join(names[:NAMED])}{more}.",
+        licence="that of the pictures" + (" and of the pretrained weights" if pretrained else ""),
+        data=f"{data.name}: {has} pictures; content {data.content_hash[:16]}",
+        limits="What is none of its labels gets the name of one that is."
+        if data.task != "multi"
+        else "It looks for its labels and for nothing else.",
+        lineage=(
+            f"{recipe.encoder}, {f'weights {weights or recipe.encoder}' if pretrained else 'from random weights'}",
+            f"trained with mode {recipe.mode}, seed {recipe.seed}, Eyebright {__version__}",
+        ),
+    )
+
+
+def close_run(folder: Run, finished: Finished, data: Dataset, recipe: Recipe) -> None:
+    """Write what a run ends with; the model file last, so that who finds it finds all."""
+    folder.write("labels.txt", "".join(f"{label.label}\n" for label in data.labels))
+    folder.write("use.py", USE.format(model=MODEL))
+    history = folder.history()
+    if history:
+        folder.write("curves.png", report.curves_png(history, data.task))
+    folder.write("report.html", report.page(finished, data, recipe, history))
+    shutil.rmtree(folder.path / "pixels", ignore_errors=True)
+    folder.write(MODEL, finished.data)
