@@ -43,7 +43,7 @@ class Encoder(nn.Module):
 
 def initialize(layer: nn.Module) -> None:
     """Draw one layer's weights so that signals neither grow nor fade on their way."""
-    if isinstance(layer, nn.Conv2d):
+    if isinstance(layer, nn.Conv2d) and not layer.weight.is_meta:
         nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)

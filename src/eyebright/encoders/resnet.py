@@ -84,7 +84,7 @@ DESIGNS = {  # by number of layers
 
 def resnet(layers: int, width: float = 1.0, depth: float = 1.0, colors: int = 3, size: int = 224) -> Encoder:
     """ResNet-`layers`, one of `DESIGNS`."""
-    body, expand, blocks = DESIGNS[layers]
+    design = DESIGNS[layers]
     first, pool, *strides = fitting_strides((2, 2, *(stage.stride for stage in STAGES)), size)
     c_in = multiple_of_8(STEM * width)
     stem = conv(colors, c_in, 7, first)
@@ -92,13 +92,14 @@ def resnet(layers: int, width: float = 1.0, depth: float = 1.0, colors: int = 3,
     stages: dict[str, nn.Module] = {"stem": stem}
     for number, stage in enumerate(STAGES):
         channels = multiple_of_8(stage.channels * width)
+        c_out = design.expand * channels
         row = nn.Sequential()
-        for block in range(repeats(blocks[number], depth)):
+        for block in range(repeats(design.blocks[number], depth)):
             stride = strides[number] if block == 0 else 1
-            same = stride == 1 and c_in == expand * channels
-            shortcut = nn.Identity() if same else conv(c_in, expand * channels, 1, stride, act=nn.Identity)
-            row.append(Block(body(c_in, channels, stride), shortcut))
-            c_in = expand * channels
+            same = stride == 1 and c_in == c_out
+            shortcut = nn.Identity() if same else conv(c_in, c_out, 1, stride, act=nn.Identity)
+            row.append(Block(design.body(c_in, channels, stride), shortcut))
+            c_in = c_out
         stages[f"stage{number + 1}"] = row
     return Encoder(stages, num_features=c_in, stride=first * pool * prod(strides))
 
@@ -111,16 +112,15 @@ def resnet_8(width: float = 1.0, depth: float = 1.0, colors: int = 3, size: int 
     c_in = multiple_of_8(STEM_OF_8 * width)
     stages: dict[str, nn.Module] = {"stem": conv(colors, c_in, 3)}
     for number, stage in enumerate(STAGES_OF_8, 1):
-        channels = multiple_of_8(stage.channels * width)
+        c_out = multiple_of_8(stage.channels * width)
         row = nn.Sequential()
         for block in range(repeats(1, depth)):
             stride = stage.stride if block == 0 else 1
-            same = stride == 1 and c_in == channels
-            shortcut = nn.Identity() if same else nn.Conv2d(c_in, channels, 1, stride)
-            row.append(Block(basic(c_in, channels, stride), shortcut))
-            c_in = channels
+            same = stride == 1 and c_in == c_out
+            row.append(Block(basic(c_in, c_out, stride), nn.Identity() if same else nn.Conv2d(c_in, c_out, 1, stride)))
+            c_in = c_out
         stages[f"stage{number}"] = row
-    return Encoder(stages, num_features=c_in, stride=4)
+    return Encoder(stages, num_features=c_in, stride=prod(stage.stride for stage in STAGES_OF_8))
 
 
 PUBLISHED = {  # torchvision's and timm's layers
