@@ -200,6 +200,15 @@ def test_a_broken_archive_is_said_to_be_broken(tmp_path, kind, share):
         Dataset.read(path)
 
 
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_what_is_taken_away_while_it_is_used_is_an_error_of_the_picture(tmp_path, kind):
+    """A memory stick that was pulled out."""
+    dataset = Dataset.read(made(kind, tmp_path, PETS))
+    os.rename(dataset.store.path, tmp_path / "gone")
+    with pytest.raises(BadPicture, match=r"cat/1.png: .*[Nn]o such file or directory\)?\.$"):
+        dataset.picture(dataset.items[0])
+
+
 def test_an_encrypted_picture_is_named(tmp_path):
     """Eyebright asks for no passwords."""
     path = zipped(tmp_path / "pets.zip", PETS, zipfile.ZIP_STORED)

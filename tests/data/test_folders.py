@@ -6,6 +6,7 @@ import pytest
 
 from data.making import folder, picture, pictures, said
 from eyebright.data import Dataset
+from eyebright.data.detect import READERS
 from eyebright.errors import BadRequest
 
 CATS_AND_DOGS = [f"{split}/{label}/{n}.png" for split in ("train", "val", "test") for label in "cd" for n in "12"]
@@ -125,6 +126,13 @@ def test_a_path_that_does_not_exist_is_named(tmp_path):
     """With nothing else said."""
     with pytest.raises(BadRequest, match=r"no such file or folder: .*nowhere"):
         Dataset.read(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_reader_that_is_stated_says_what_it_misses(tmp_path, reader):
+    """Whoever states it expects something to be there."""
+    with pytest.raises(BadRequest, match=r"^[^\n]*set: .* in it"):
+        Dataset.read(folder(tmp_path / "set", {"cat/notes.md": "", "dog/notes.md": ""}), reader)
 
 
 def test_crops_of_what_has_no_boxes_are_refused(tmp_path):

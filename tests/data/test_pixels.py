@@ -178,6 +178,32 @@ def test_the_python_cifar_is_read_without_unpickling(tmp_path, monkeypatch, prot
         assert np.array_equal(np.asarray(dataset.picture(item)), COLORS[number])
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ([1], "not a CIFAR batch"),
+        ({"labels": [0]}, "its data: an array was expected"),
+        ({"data": PLANES[:, :100], "labels": [0, 1, 2, 3]}, r"its data are \(4, 100\); \(N, 3072\) were expected"),
+        ({"data": PLANES, "labels": [0, 1, 2]}, "it has no label for each of its 4 pictures"),
+        ({"data": PLANES, "labels": [0, 1, 2, -1]}, "it has no label for each of its 4 pictures"),
+        ({"data": PLANES, "labels": [0, 1, 2, 99]}, "there is a label 99 and 2 names of classes"),
+        ({"data": PLANES.astype(float), "labels": [0, 1, 2, 3]}, "an array of bytes was expected"),
+    ],
+)
+def test_a_python_batch_that_is_wrong_says_how(tmp_path, content, sentence):
+    """It is a pickle, and plain, and no batch."""
+    files = {"data_batch_1": pickle.dumps(content, 2), "batches.meta": pickle.dumps({"label_names": ["a", "b"]}, 2)}
+    with pytest.raises(BadRequest, match=rf"data_batch_1: .*{sentence}"):
+        Dataset.read(folder(tmp_path / "set", files))
+
+
+def test_names_that_are_none_are_refused(tmp_path):
+    """Numbers as names of classes would be wrong labels."""
+    files = {"data_batch_1": python_batch(2, [0, 1], PLANES[:2]), "batches.meta": pickle.dumps({"label_names": [1]}, 2)}
+    with pytest.raises(BadRequest, match=r"batches.meta: it has no names of classes"):
+        Dataset.read(folder(tmp_path / "set", files))
+
+
 class Hostile:
     """Runs a program when it is unpickled."""
 

@@ -16,6 +16,11 @@ DAMAGE = (zipfile.BadZipFile, StructError, zlib.error, LZMAError, EOFError, OSEr
 """What the libraries raise on archives that are broken."""
 
 
+def reason(error: Exception) -> str:
+    """Why, in the fewest words that the error has."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 def visible(name: str) -> str | None:
     """The name of a member as a tree has it; None for what is hidden."""
     name = name.removeprefix("./")
@@ -33,4 +38,4 @@ def is_link(path: Path, name: str) -> BadRequest:
 
 
 def broken(path: Path, error: Exception) -> BadRequest:
-    return BadRequest(f"{path}: the archive is broken ({str(error) or type(error).__name__}); copy or make it again.")
+    return BadRequest(f"{path}: the archive is broken ({reason(error)}); copy or make it again.")

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from eyebright.bounds import LIMITS
-from eyebright.data.members import DAMAGE, broken, check_name, is_link, visible
+from eyebright.data.members import DAMAGE, broken, check_name, is_link, reason, visible
 from eyebright.data.stores import MAX_FILES, too_many_files
 from eyebright.errors import BadPicture, BadRequest
 from eyebright.images import HEAD_BYTES
@@ -81,7 +81,7 @@ class Zip:
                         pieces.append(piece)
                         left -= len(piece)
         except DAMAGE as error:
-            raise BadPicture(f"it cannot be unpacked ({error}).") from None
+            raise BadPicture(f"it cannot be unpacked ({reason(error)}).") from None
         return b"".join(pieces)
 
 
