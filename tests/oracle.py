@@ -3,11 +3,13 @@
 from importlib.util import find_spec
 
 import pytest
-import torch
-from torch import nn
 
-from eyebright.classifier.heads import paper_head
-from eyebright.encoders import weights
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from eyebright.classifier.heads import paper_head  # noqa: E402
+from eyebright.encoders import weights  # noqa: E402
 
 _kept = []  # the operators last as long as this object
 
