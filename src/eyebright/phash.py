@@ -18,16 +18,8 @@ SIDE = 32
 """Pixels a side of what is hashed."""
 NEAR = 7
 """Bits in which the hashes of two copies differ at most; benches say how many copies that finds."""
-FORMS = (
-    "the same way up",
-    "mirrored",
-    "upside down and mirrored",
-    "turned by 180 degrees",
-    "turned and mirrored",
-    "turned by 90 degrees",
-    "turned by 270 degrees",
-    "turned and mirrored",
-)
+FORMS = 8
+"""Ways to lay a picture down: four turns, each mirrored or not."""
 
 _SLOW, _FINE = 8, 16
 """Waves along a side that are hashed, and that `detail` compares."""
@@ -65,7 +57,7 @@ def hashes(grays: NDArray[np.float32]) -> NDArray[np.uint64]:
     """
     waves = _COSINES[:_SLOW] @ grays @ _COSINES[:_SLOW].T  # (N, 8, 8), of rows and columns
     forms = np.stack((waves, waves.swapaxes(1, 2)), 1)[:, :, None] * _SIGNS  # (N, 2, 4, 8, 8)
-    bits = forms.reshape(len(grays), len(FORMS), -1) > _WEAK
+    bits = forms.reshape(len(grays), FORMS, -1) > _WEAK
     bits[:, :, 0] = False
     packed: NDArray[np.uint64] = np.packbits(bits, axis=-1).view(np.uint64)[:, :, 0]
     return packed
@@ -108,7 +100,7 @@ def near(hashes: NDArray[np.uint64]) -> Iterator[Pairs]:
     arXiv:1307.2982): a table for each piece of 16 bits, asked for each piece and its 16 neighbors. Where hundreds are
     alike it stays fast and gives some of their pairs: at most 64 for each second picture, the closest that were met.
     """
-    pieces = np.ascontiguousarray(hashes).view(np.uint16).reshape(len(hashes), len(FORMS), _BANDS).astype(np.int64)
+    pieces = np.ascontiguousarray(hashes).view(np.uint16).reshape(len(hashes), FORMS, _BANDS).astype(np.int64)
     tables = [_Table(pieces[:, 0, band]) for band in range(_BANDS)]
     for start in range(0, len(hashes), _BLOCK):
         block = pieces[start : start + _BLOCK]

@@ -99,7 +99,8 @@ def _as_text(data: str, found: "Audit") -> str:
             lines.append(click.wrap_text(options.one_line(finding.sentence), 98, f"  {finding.kind}: ", "    "))
             if finding.kind in _TOLD:
                 continue
-            lines += [f"      {_said(dataset, group)}" for group in finding.groups[:EXAMPLES]]
+            mark = "~" if finding.kind == "alike" else "="
+            lines += [f"      {_said(dataset, group, mark)}" for group in finding.groups[:EXAMPLES]]
             if len(finding.groups) > EXAMPLES:
                 lines.append(f"      and {len(finding.groups) - EXAMPLES:,} more")
     if not found.findings:
@@ -107,13 +108,13 @@ def _as_text(data: str, found: "Audit") -> str:
     return "\n".join(lines)
 
 
-def _said(dataset: "Dataset", group: tuple["Item", ...]) -> str:
+def _said(dataset: "Dataset", group: tuple["Item", ...], mark: str) -> str:
     """Names side by side; with split and label where there are several."""
     shown = []
     for item in group[:4]:
         labels = ";".join(dataset.labels[at].label for at in item.labels)
         shown.append(f"{item.name} ({item.split}, {labels})" if len(group) > 1 else item.name)
-    return options.one_line("  =  ".join(shown) + ("  ..." if len(group) > 4 else ""))
+    return options.one_line(f"  {mark}  ".join(shown) + ("  ..." if len(group) > 4 else ""))
 
 
 def _as_json(data: str, found: "Audit") -> dict[str, Any]:
