@@ -71,6 +71,12 @@ class Classifier(nn.Module):
                 auxiliary.append(self.auxiliaries[name](x))
         return self.head(x if getattr(self.head, "spatial", False) else x.mean((2, 3))), auxiliary
 
+    @property
+    def head_names(self) -> tuple[str, str]:
+        """The parameters of the last layer, as the model file calls them, too: weight and bias."""
+        last = "head.output" if hasattr(self.head, "output") else "head"
+        return f"{last}.weight", f"{last}.bias"
+
     def normalize(self, pixels: Tensor) -> Tensor:
         """(B, H, W, 3) in 0..255 -> (B, colors, H, W), as the encoder wants it."""
         images = pixels.permute(0, 3, 1, 2).to(self.pixel_mean.dtype)

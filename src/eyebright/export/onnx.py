@@ -27,8 +27,12 @@ OUTPUTS = ("scores", "logits", "embedding", "features")
 def to_onnx(classifier: Classifier, size: int) -> ModelProto:
     """The graph for pictures of `size` x `size` pixels and any number of them; `classifier` stays as it is."""
     network = deepcopy(classifier).cpu().eval()
+    network.auxiliaries = nn.ModuleDict()
     fold_norms(network)
-    network.temperature.fill_(0.5)  # the exporter would leave out a division by 1
+    state = network.state_dict()  # the tensors themselves
+    values = {name: state[name].numpy().copy() for name in ("temperature", network.head_names[1]) if name in state}
+    for name in values:  # the exporter would leave out a division by 1 and a bias of 0
+        state[name].copy_(torch.arange(state[name].numel()).reshape(state[name].shape) + 0.5)
     with quiet():
         program = torch.onnx.export(
             network,
@@ -42,8 +46,9 @@ def to_onnx(classifier: Classifier, size: int) -> ModelProto:
         )
     assert program is not None
     model = program.model_proto
-    temperature = next(tensor for tensor in model.graph.initializer if tensor.name == "temperature")
-    temperature.CopyFrom(numpy_helper.from_array(classifier.temperature.cpu().numpy(), "temperature"))
+    for tensor in model.graph.initializer:
+        if tensor.name in values:
+            tensor.CopyFrom(numpy_helper.from_array(values[tensor.name], tensor.name))
     rename(model, network)
     strip(model)
     onnx.checker.check_model(model)
