@@ -108,6 +108,7 @@ def test_the_pictures_it_will_meet_are_compared(eyebright, pets, tmp_path):
         (["pets", "--write-clean", "empty/clean.csv"], "a list lies in the folder of its pictures or above it"),
         (["pets", "--html", "a", "--write-clean", "a"], "name the same file"),
         (["pets", "--html", "no/such/a.html"], "make it first."),
+        (["pets", "--html", "empty"], "'empty' is a directory"),
         (["digits", "--write-clean", "clean.csv"], "which a list cannot name one by one"),
     ],
 )
@@ -125,6 +126,19 @@ def test_a_bad_request_is_one_sentence_before_any_work(eyebright, pets, tmp_path
     assert sentence in ended.err
     assert ended.out == ""
     assert not list(tmp_path.rglob("*.html"))
+
+
+def test_a_name_that_is_no_text_is_told_and_not_listed(eyebright, pets, tmp_path):
+    try:
+        (pets / "train/cat/1.jpg").rename(pets / "train/cat/caf\udce9.jpg")
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes text names only")
+    assert eyebright("data", "check", pets, "--html", "audit.html").code == 1
+    assert eyebright("data", "check", pets, "--format", "json").code == 1
+    ended = eyebright("data", "check", pets, "--write-clean", "clean.csv")
+    assert ended.code == 2
+    assert "caf\\xe9.jpg is no UTF-8 text" in ended.err
+    assert not (tmp_path / "clean.csv").exists()
 
 
 def test_a_set_without_fault_says_so(eyebright, tmp_path):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from eyebright.data import Dataset, Item
 from eyebright.data import audit as auditing
-from eyebright.data.audit import audit, stops
+from eyebright.data.audit import audit
 from eyebright.errors import BadPicture
 from eyebright.modelfile import Label
 from pictures import encoded, plain
@@ -83,7 +83,7 @@ def test_a_picture_in_train_and_test_stops_training(how):
     test = next(row for row in rows if row[3] == "test")
     copy = ("cat/copy.jpg", MADE[how](scene(int(test[0].split("/")[1][:-4]))), test[2], "train")
     data = dataset([*rows, copy])
-    (leak,) = stops(data)
+    (leak,) = audit(data).stops
     assert leak.kind == "leak"
     assert names(leak) == [{test[0], "cat/copy.jpg"}]
     clean = audit(data).clean
@@ -97,7 +97,7 @@ def test_one_picture_under_two_labels_stops_training_and_suggests_multi(how):
     assert first[3] == "train"
     rows.append(("cat/copy.jpg", MADE[how](scene(0)), CAT, "train"))
     data = dataset(rows)
-    (conflict,) = stops(data)
+    (conflict,) = audit(data).stops
     assert conflict.kind == "conflict"
     assert "multi" in conflict.sentence
     assert names(conflict) == [{first[0], "cat/copy.jpg"}]
@@ -115,7 +115,7 @@ def test_a_mirrored_picture_may_have_another_label():
 def test_in_a_set_of_many_labels_copies_that_disagree_are_worth_a_look():
     rows = [*good(), ("cat/copy.jpg", jpeg(scene(0)), CAT, "train")]
     data = dataset(rows, "multi")
-    assert not stops(data)
+    assert not audit(data).stops
     assert kinds(audit(data))["disagreement"].severity == "warn"
     unknown = replace(
         data, items=(replace(data.items[0], unknown=CAT), *data.items[1:-1], replace(data.items[-1], unknown=DOG))

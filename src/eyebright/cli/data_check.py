@@ -20,6 +20,7 @@ EXAMPLES = 3
 """Groups that the text names of each finding."""
 _TOLD = ("unreadable", "shortcut", "difference")
 """Kinds whose sentence says all that text can."""
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(name="check", no_args_is_help=True)
@@ -27,8 +28,8 @@ _TOLD = ("unreadable", "shortcut", "difference")
 @click.option("--reader", metavar="NAME", help="The format, where it is detected wrongly: folders, csv, coco ...")
 @click.option("--against", type=click.Path(path_type=Path), help="Compare with a folder of pictures it will meet.")
 @options.text_or_json
-@click.option("--html", type=click.Path(path_type=Path), help="Write a page with the pictures side by side.")
-@click.option("--write-clean", type=click.Path(path_type=Path), help="Write a CSV list without the bad pictures.")
+@click.option("--html", type=_FILE, help="Write a page with the pictures side by side.")
+@click.option("--write-clean", type=_FILE, help="Write a CSV list without the bad pictures.")
 @options.force
 def command(
     data: str,
@@ -66,7 +67,7 @@ def command(
     if html:
         from eyebright.data.audit_page import page
 
-        options.write_bytes(html, page(found).encode())
+        options.write_bytes(html, page(found).encode("utf-8", "replace"))
     if write_clean:
         options.write_bytes(write_clean, clean.listing(found, write_clean).encode())
     click.echo(json.dumps(_as_json(data, found), ensure_ascii=False) if form == "json" else _as_text(data, found))

@@ -41,6 +41,11 @@ class Audit:
     clean: tuple[Item, ...]
     """Items without unreadable and blank pictures, spare copies and copies whose labels conflict."""
 
+    @property
+    def stops(self) -> list[Finding]:
+        """What would make the result of training meaningless: leaks into the test split, conflicts, one label."""
+        return [finding for finding in self.findings if finding.severity == "stop"]
+
 
 def audit(dataset: Dataset, outside: Dataset | None = None, progress: Progress | None = None) -> Audit:
     """Look at every picture once and say what is wrong. `outside` (see `against.outside`) is compared with the data.
@@ -61,13 +66,6 @@ def audit(dataset: Dataset, outside: Dataset | None = None, progress: Progress |
         sum(bool(look.problem) for look in chain(seen, met)),
         tuple(item for item in dataset.items if item not in left_out),
     )
-
-
-def stops(dataset: Dataset, progress: Progress | None = None) -> list[Finding]:
-    """What would make the result of training meaningless: leaks into the test split, conflicting labels, one label."""
-    seen = looks(dataset, progress)
-    found = chain(Leaks(dataset, seen, copies.find(seen)).findings(), labels(dataset))
-    return [finding for finding in found if finding.severity == "stop"]
 
 
 def labels(dataset: Dataset) -> Iterator[Finding]:

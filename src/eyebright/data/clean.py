@@ -15,6 +15,7 @@ from eyebright.data.audit import Audit
 from eyebright.data.dataset import Dataset
 from eyebright.data.stores import Pixels
 from eyebright.errors import BadRequest
+from eyebright.recognize.sources import name_of
 
 
 def above(dataset: Dataset, path: Path) -> str:
@@ -25,6 +26,8 @@ def above(dataset: Dataset, path: Path) -> str:
     store: Any = dataset.store
     if isinstance(store, Pixels):
         raise BadRequest(f"{dataset.name} holds many pictures in a file, which a list cannot name one by one.")
+    if odd := next((item.name for item in dataset.items if not _is_text(item.name)), None):
+        raise BadRequest(f"{dataset.name}: the name {name_of(odd)} is no UTF-8 text; rename the file to list it.")
     if any(item.box for item in dataset.items):
         raise BadRequest(f"{dataset.name} was read as parts of pictures, which a list cannot name.")
     folder: str = getattr(store, "folder", "")
@@ -47,3 +50,8 @@ def listing(audit: Audit, path: Path) -> str:
         labels, unchecked = (";".join(dataset.labels[at].id for at in places) for places in (item.labels, item.unknown))
         table.writerow([before + item.name, labels, item.split, *[unchecked] * unknown])
     return text.getvalue()
+
+
+def _is_text(name: str) -> bool:
+    """Whether a list in UTF-8 can hold a name; other bytes come from the file system as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
