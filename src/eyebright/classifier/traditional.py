@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyebright.classifier.fitted import Floats, Head, Kernel, Linear, Neighbors, Quadratic, Trees
+from eyebright.classifier.logistic import path
 from eyebright.errors import BadRequest, extra
 from eyebright.modelfile import Task
 
@@ -37,29 +38,15 @@ def fit(kind: str, embeddings: NDArray[Any], targets: NDArray[Any], task: Task, 
     if not ((targets == 1).any(axis=0) & (targets == 0).any(axis=0)).any():
         raise BadRequest("All pictures have the same labels, so there is nothing to tell apart.")
     with extra("train", "fitting a head"):
-        import sklearn.linear_model  # noqa: F401  the libraries whose threads are limited must be there
+        import sklearn.svm  # noqa: F401  the libraries whose threads are limited must be there
         from threadpoolctl import threadpool_limits  # comes with scikit-learn
     with threadpool_limits(1):  # products this thin are slower on two threads, and depend on how many there are
         return HEADS[kind](np.asarray(embeddings, np.float32), np.asarray(targets, np.float64), task, **options)
 
 
 def logistic(x: Floats, targets: Doubles, task: Task, c: float = 0.01) -> Linear:
-    """Logistic regression; `c` is the cost of a wrong answer against that of large weights."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    def separate(z: NDArray[Any], y: NDArray[np.intp]) -> tuple[Doubles, Doubles]:
-        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # the last digits do not matter
-            model = LogisticRegression(C=c, max_iter=1000).fit(z, y)
-        return model.coef_, model.intercept_
-
-    center, scale = standard(x)
-    z = float32((x - center) * scale)
-    if task == "multi" or targets.shape[1] == 2:
-        weight, bias = one_against_rest(z, targets, task, separate)
-    else:
-        weight, bias = among_present(targets, lambda y: separate(z, y))
-    return unscaled(weight, bias, center, scale)
+    """Logistic regression; `c` is what a wrong answer costs against large weights."""
+    return next(path(x, float32(targets), task, (c,)))
 
 
 def svm(x: Floats, targets: Doubles, task: Task, c: float = 0.001) -> Linear:

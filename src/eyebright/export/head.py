@@ -118,13 +118,15 @@ class Part:
 
 
 def write_linear(head: Linear, part: Part) -> None:
+    """Only here are the constants called `weight` and `bias`: this head can be exchanged for another matrix."""
     weight, bias = part.constant("weight", head.weight), part.constant("bias", head.bias)
     part.node("Gemm", "embedding", weight, bias, name="head", output="logits", transB=1)
 
 
 def write_quadratic(head: Quadratic, part: Part) -> None:
     x = part.node("Sub", "embedding", part.constant("center", head.center))
-    straight = part.node("Gemm", x, part.constant("weight", head.weight), part.constant("bias", head.bias), transB=1)
+    weight, offset = part.constant("straight", head.weight), part.constant("offset", head.bias)
+    straight = part.node("Gemm", x, weight, offset, transB=1)
     bent = part.node("Gemm", part.node("Mul", x, x), part.constant("square", head.square), transB=1)
     part.node("Add", straight, bent, output="logits")
 
@@ -138,8 +140,8 @@ def write_kernel(head: Kernel, part: Part) -> None:
     own = part.node("ReduceSum", part.node("Mul", x, x), part.constant("axis", np.array([1])))
     distances = part.node("Add", distances, own)
     near = part.node("Exp", part.node("Mul", distances, part.constant("gamma", np.float32(-head.gamma))))
-    weight, bias = part.constant("weight", head.weight), part.constant("bias", head.bias)
-    part.node("Gemm", near, weight, bias, output="logits", transB=1)
+    mix, offset = part.constant("mix", head.weight), part.constant("offset", head.bias)
+    part.node("Gemm", near, mix, offset, output="logits", transB=1)
 
 
 def neighbors_votes(head: Neighbors, part: Part) -> str:
