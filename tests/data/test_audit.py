@@ -1,5 +1,6 @@
 """An audit finds what was planted, calls nothing a problem that is none, and changes nothing."""
 
+import io
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -149,8 +150,11 @@ def test_where_everything_is_alike_only_equal_bytes_are_copies():
         (f"{at}.jpg", jpeg(Image.blend(shape, scene(at), 0.1)), CAT if at % 2 else DOG, "train" if at % 3 else "test")
         for at in range(100, 160)
     ]
+    again = Image.open(io.BytesIO(rows[2][1]))
+    rows.append(("again.jpg", jpeg(again, 85), rows[2][2], "train"))
     found = kinds(audit(dataset(rows)))
     assert found["alike"].severity == "warn"
+    assert names(found["alike"])[0] == {rows[2][0], "again.jpg"}, "the likeliest copy comes first"
     assert not {"leak", "conflict"} & found.keys()
     rows.append(("copy.jpg", rows[2][1], rows[2][2], "train"))
     assert rows[2][3] == "test"
