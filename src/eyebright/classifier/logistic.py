@@ -25,6 +25,7 @@ def path(
 ) -> Iterator[Linear]:
     """A head for each cost, ascending; embeddings (N, D), targets (N, L), weights (N,) of the pictures."""
     from scipy.optimize import minimize
+    from threadpoolctl import threadpool_limits
 
     count, width = embeddings.shape
     labels = targets.shape[1]
@@ -49,7 +50,8 @@ def path(
             gradient[:, :width] += pull
             return (wrong + 0.5 * float((pull * parameters[:, :width]).sum())) / count, gradient.ravel() / count
 
-        at = minimize(loss, at, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": 1e-8}).x
+        with threadpool_limits(1):  # its many small products lose more by sharing than they gain
+            at = minimize(loss, at, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": 1e-8}).x
         weight = at.reshape(labels, width + 1)[:, :width] * scale
         bias = at.reshape(labels, width + 1)[:, width] - weight @ center
         yield Linear(weight.astype(np.float32), bias.astype(np.float32))

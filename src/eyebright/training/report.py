@@ -110,7 +110,7 @@ def svg(name: str, curve: Curve) -> str:
     )
 
 
-def page(finished: Finished, data: Dataset, recipe: Recipe, history: Sequence[dict[str, Any]], proof: str = "") -> str:
+def page(finished: Finished, data: Dataset, recipe: Recipe, history: Sequence[dict[str, Any]]) -> str:
     """The report of a run as one HTML page."""
     card = finished.metadata.card
     part = data.part(finished.split)
@@ -140,11 +140,15 @@ def page(finished: Finished, data: Dataset, recipe: Recipe, history: Sequence[di
         rows=rows,
         charts=f"<h2>On the way</h2>{charts}" if charts else "",
         mixed=f"<h2>Most often taken for another</h2><ol>{mixed}</ol>" if mixed else "",
-        proof=f"<h2>Resuming</h2><p>{escape(proof)}</p>" if proof else "",
         label_heads=heads + threshold,
         label_rows=label_rows,
         recipe=escape(recipe.write()),
     )
+
+
+def with_proof(html: str, sentence: str) -> str:
+    """The page with what `--prove-resume` showed."""
+    return html.replace(PROOF, f"<h2>Resuming</h2><p>{escape(sentence)}</p>")
 
 
 def interval(figure: Figure) -> str:
@@ -166,6 +170,7 @@ def confused(finished: Finished, part: Dataset) -> str:
     return "".join(found)
 
 
+PROOF = "<!-- proof -->"
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -199,7 +204,7 @@ pre {{ overflow-x: auto; font-size: 13px; }}
 </table>
 {mixed}
 {charts}
-{proof}
+<!-- proof -->
 <h2>Labels</h2>
 <table><thead><tr><th></th>{label_heads}</tr></thead><tbody>{label_rows}</tbody></table>
 <h2>How it was made</h2>

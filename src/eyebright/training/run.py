@@ -111,6 +111,11 @@ class Run:
                 f"{self.path / 'log.jsonl'} cannot be written: {(error.strerror or str(error)).lower()}."
             ) from None
 
+    def add_proof(self, sentence: str) -> None:
+        """Put into the report that the run was killed and resumed, and ended the same."""
+        page = (self.path / "report.html").read_text("utf-8")
+        self.write("report.html", report.with_proof(page, sentence))
+
     def history(self) -> list[dict[str, Any]]:
         """The steps that log.jsonl tells of, each once: after a resume the later telling counts."""
         found: dict[int, dict[str, Any]] = {}

@@ -1,0 +1,283 @@
+"""`eyebright train`: from a folder of labeled pictures to a model file."""
+
+import json
+import re
+import shutil
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eyebright.cli import options
+from eyebright.errors import BadRequest, extra
+
+if TYPE_CHECKING:
+    from eyebright.data import Dataset
+    from eyebright.training import Recipe, Result
+    from eyebright.training.events import Event
+
+TASKS = {
+    "single": "single",
+    "binary": "binary",
+    "multi": "multi",
+    "single class": "single",
+    "single-class": "single",
+    "multiclass": "multi",
+    "multi-class": "multi",
+}
+"""Words for a task, some of them of an older guide -> ours."""
+REDRAW_S = 0.2
+UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
+
+
+@click.command(no_args_is_help=True)
+@click.argument("data", required=False, type=click.Path(readable=False))
+@click.option("-o", "--output", "run", required=True, type=click.Path(path_type=Path), help="The run's folder to make.")
+@click.option("--mode", type=click.Choice(["head", "finetune", "scratch"]), help="What learns; head by default.")
+@click.option("--task", help="single, binary or multi (many labels a picture); seen from the data by default.")
+@click.option("--encoder", metavar="NAME", help="The network; `eyebright encoders` lists them.")
+@click.option("--weights", metavar="FILE", help="Pretrained weights: .safetensors, .pth, .onnx, or hf:OWNER/MODEL.")
+@click.option("--width", type=float, help="Multiplies the network's channels.")
+@click.option("--depth", type=float, help="Multiplies its blocks.")
+@click.option("--size", type=int, help="Pixels a side that it sees.")
+@click.option("--time", "promised", metavar="10m", help="Take this long in all: 90s, 10m, 2h.")
+@click.option("--seed", type=int, help="All that is drawn at random follows from it.")
+@click.option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")
+@click.option("--recipe", "file", type=click.Path(path_type=Path), help="A TOML file of keys, as a run keeps one.")
+@click.option("--set", "keys", metavar="KEY=VALUE", multiple=True, help="Any key of a recipe; may be repeated.")
+@click.option("--reader", metavar="NAME", help="The data's format, where it is detected wrongly.")
+@click.option("--positive", metavar="LABEL", help="Of yes/no: the label that is the yes.")
+@click.option("--crops", is_flag=True, help="Of COCO and VOC: each box is a picture of its own.")
+@click.option("--resume", is_flag=True, help="Go on with the run in the folder, which was stopped.")
+@click.option("--prove-resume", is_flag=True, help="Afterwards, show that a killed and resumed run ends the same.")
+@click.option("--anyway", is_flag=True, help="Train although the audit found what spoils the result.")
+@options.text_or_json
+@options.plain
+@click.option("--force", is_flag=True, help="Replace the run that is in the folder.")
+def command(
+    data: str | None,
+    run: Path,
+    task: str | None,
+    promised: str | None,
+    file: Path | None,
+    keys: tuple[str, ...],
+    reader: str | None,
+    positive: str | None,
+    crops: bool,
+    resume: bool,
+    prove_resume: bool,
+    anyway: bool,
+    form: str,
+    plain: bool,
+    force: bool,
+    **given: Any,
+) -> int:
+    """Teach a network your own labels, from a folder of labeled pictures.
+
+    DATA is a folder with a folder of pictures for each label, an archive of it, a table, or another format that
+    `eyebright data show` understands. The run's folder gets the model file, a report and all that is needed to go on.
+
+    \b
+      eyebright train photos/ -o run/
+      eyebright train photos/ -o run/ --mode finetune --time 30m
+      eyebright train digits.zip -o run/ --mode scratch --encoder resnet-8 --size 32
+      eyebright train --resume -o run/
+    """
+    with extra("train", "training"):
+        from eyebright.training import train
+    show = Show(plain)
+    source, recipe = asked(data, run, task, promised, file, keys, reader, positive, crops, resume, given)
+    dataset = read(source, show)
+    result = train(dataset, run, recipe, resume=resume, force=force, anyway=anyway, tell=show, source=source)
+    if prove_resume:
+        prove(run, show)
+    show.close()
+    tell(result, form)
+    return 0
+
+
+def asked(
+    data: str | None,
+    run: Path,
+    task: str | None,
+    promised: str | None,
+    file: Path | None,
+    keys: tuple[str, ...],
+    reader: str | None,
+    positive: str | None,
+    crops: bool,
+    resume: bool,
+    given: dict[str, Any],
+) -> tuple[dict[str, Any], "Recipe | None"]:
+    """Where the data are, and the recipe; of a run that is resumed, its own."""
+    from eyebright.training import Recipe
+    from eyebright.training.run import Run
+
+    wanted = {key: value for key, value in given.items() if value is not None} | of_sets(keys)
+    if promised is not None:
+        wanted["minutes"] = minutes(promised)
+    if resume:
+        if data or wanted or file or task:
+            raise BadRequest(f"--resume goes on with what {run} was begun with; leave out the rest.")
+        source = Run(run).about().get("data")
+        if not isinstance(source, dict) or not source.get("path"):
+            raise BadRequest(f"{run} holds no run to go on with.")
+        return source, None
+    if data is None:
+        raise BadRequest("which data? Name a folder, an archive or a table of labeled pictures.")
+    source = {
+        "path": str(Path(data).absolute()),
+        "reader": reader,
+        "task": None if task is None else known_task(task),
+        "positive": positive,
+        "crops": crops,
+    }
+    mode = wanted.pop("mode", None)
+    if file is not None:
+        return source, Recipe.read(file, {**wanted, **({"mode": mode} if mode else {})})
+    return source, Recipe.of(mode or "head", wanted, "the recipe")
+
+
+def known_task(word: str) -> str:
+    """Our word for a task."""
+    task = TASKS.get(word.lower().strip())
+    if task is None:
+        raise BadRequest(f"--task is single (one label each), binary (yes or no) or multi (many); {word!r} is not.")
+    if word.lower() not in ("single", "binary", "multi"):
+        what = "many labels a picture" if task == "multi" else "one label a picture"
+        click.echo(f"{word!r} is called {task} here: {what}.", err=True)
+    return task
+
+
+def of_sets(keys: tuple[str, ...]) -> dict[str, Any]:
+    """What --set asks for."""
+    from eyebright.tomlfile import value_of
+
+    found = {}
+    for text in keys:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise BadRequest(f"--set takes key=value, as --set epochs=30; got {text!r}.")
+        found[key.strip()] = value_of(value.strip())
+    return found
+
+
+def minutes(text: str) -> float:
+    """A time as minutes.
+
+    >>> minutes("90s"), minutes("10m"), minutes("2h")
+    (1.5, 10.0, 120.0)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|min|h)", text.strip().lower())
+    if not found or not float(found[1]):
+        raise BadRequest(f"--time is a number with a unit, as 90s, 10m or 2h; got {text!r}.")
+    return float(found[1]) * UNITS_S[found[2]] / 60
+
+
+def read(source: dict[str, Any], show: "Show") -> "Dataset":
+    from eyebright.data import Dataset
+    from eyebright.data.dataset import SPLITS
+
+    dataset = Dataset.read(source["path"], source["reader"], source["task"], source["positive"], source["crops"])
+    counts = Counter(item.split for item in dataset.items)
+    splits = ", ".join(f"{counts[split]:,} {split}" for split in SPLITS if counts[split])
+    show.say(f"{dataset.name}: {len(dataset.labels)} labels, task {dataset.task}; {splits}.")
+    for remark in dataset.remarks:
+        show.say(remark)
+    return dataset
+
+
+def prove(run: Path, show: "Show") -> None:
+    from eyebright.training.prove import prove
+    from eyebright.training.run import Run
+
+    if not Run(run).history():
+        show.say("Mode head takes no steps, so there is nothing to resume.")
+        return
+    sentence = prove(run, show)
+    Run(run).add_proof(sentence)
+    show.say(sentence)
+
+
+def tell(result: "Result", form: str) -> None:
+    """The figures, and what to do with the model."""
+    import msgspec
+
+    if form == "json":
+        figures = {key: msgspec.to_builtins(figure) for key, figure in result.figures.items()}
+        click.echo(json.dumps({"model": str(result.model), "split": result.split, **figures}))
+        return
+    click.echo(f"On the {result.split} split:")
+    for key, figure in result.figures.items():
+        low_high = "" if figure.low is None else f"  ({figure.low:.3f} to {figure.high:.3f})"
+        click.echo(f"  {key:<18} {figure.value:.3f}{low_high}")
+    click.echo(f"{result.model}: {result.model.stat().st_size / 1e6:.2f} MB")
+    click.echo(f"Try it:  eyebright predict photo.jpg --model {result.model}", err=True)
+    click.echo(f"Read it: {result.run / 'report.html'}", err=True)
+
+
+class Show:
+    """Events on stderr: a line that is redrawn where somebody watches, else a line for what is worth one."""
+
+    def __init__(self, plain: bool) -> None:
+        self.redraws = sys.stderr.isatty() and not plain
+        self.drawn = 0.0
+        self.best = ""
+        self.width = 0
+
+    def __call__(self, event: "Event") -> None:
+        from eyebright.training.events import Counted, Progress, Said
+
+        if isinstance(event, Said):
+            self.say(event.text)
+        elif isinstance(event, Counted):
+            self.draw(f"{event.what} {event.done:,} of {event.total:,}", event.done == event.total)
+        elif isinstance(event, Progress):
+            if event.judged:
+                mark = " (best so far)" if event.best else ""
+                self.best = f"  validation {event.judged.value:.3f}{mark}"
+            line = (
+                f"step {event.step:,} of {event.steps:,}  epoch {event.epoch:.1f}  loss {event.loss:.3f}{self.best}  "
+                f"{event.images_s:.0f} images a second  {left(event.left_s)} left"
+            )
+            if event.judged and not self.redraws:
+                self.say(line)
+            else:
+                self.draw(line, event.step == event.steps)
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self.clear()
+        click.echo(options.one_line(text), err=True)
+
+    def draw(self, text: str, last: bool) -> None:
+        """A line that the next one takes the place of."""
+        now = time.monotonic()
+        if self.redraws and (last or now - self.drawn > REDRAW_S):
+            self.drawn = now
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write("\r" + text[:width].ljust(self.width))
+            sys.stderr.flush()
+            self.width = min(len(text), width)
+
+    def clear(self) -> None:
+        if self.width:
+            sys.stderr.write("\r" + " " * self.width + "\r")
+            self.width = 0
+
+    def close(self) -> None:
+        self.clear()
+
+
+def left(seconds: float) -> str:
+    """Time left, as a clock.
+
+    >>> left(75), left(3700)
+    ('1:15', '1:01:40')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
