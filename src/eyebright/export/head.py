@@ -17,6 +17,7 @@ from eyebright.errors import BadModelFile
 from eyebright.modelfile import Task
 
 OPSET, IR_VERSION = 20, 10  # as the exporter's
+OLDEST_OPSET = 18  # in which the operators used here mean what they mean now
 ALMOST_NOTHING = np.float32(1e-8)
 """The share of votes that stands for none, whose logarithm would be infinite."""
 
@@ -40,6 +41,9 @@ def with_fitted(model: ModelProto, head: Head, task: Task, temperature: float = 
     width = found[0].type.tensor_type.shape.dim[-1].dim_value
     if width != head.num_features:
         raise BadModelFile(f"This model's embedding has {width} numbers; the head is for {head.num_features}.")
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    if opset < OLDEST_OPSET:
+        raise BadModelFile(f"This model is for operator set {opset}; a head needs {OLDEST_OPSET}: export it anew.")
     changed = ModelProto()
     changed.CopyFrom(model)
     del changed.metadata_props[:]
