@@ -86,14 +86,14 @@ def test_a_paper_head_gives_way_too():
     from eyebright.export.onnx import to_onnx
 
     torch.manual_seed(0)
-    encoder = ENCODERS["squeezenet-1.1"](width=0.25, size=64)
+    encoder = ENCODERS["resnet-8"](width=0.25, size=32)
     head = paper_head("squeezenet-1.1", encoder, 4)
-    model = to_onnx(Classifier(encoder, head, "single", [127.0], [60.0]), 64)
+    model = to_onnx(Classifier(encoder, head, "single", [127.0], [60.0]), 32)
     weight, bias = random_head(3, encoder.num_features)
     changed = with_head(model, weight, bias, "multi")
     names = {tensor.name for tensor in changed.graph.initializer}
     assert not any(name.startswith("head.output") for name in names)
-    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     logits, embedding = run(changed, images, "logits", "embedding")
     assert logits == pytest.approx(embedding @ weight.T + bias, abs=1e-4)
 

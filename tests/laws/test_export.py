@@ -14,7 +14,7 @@ from eyebright.export.onnx import OPSET, to_onnx  # noqa: E402
 from eyebright.modelfile import Head, Input, Label, Metadata, from_bytes  # noqa: E402
 
 LABELS = 5
-QUICK = ("alexnet", "googlenet", "mobilenet-v3-small", "resnet-8", "squeezenet-1.1")
+QUICK = ("alexnet", "mobilenet-v3-small", "resnet-8", "squeezenet-1.1")
 """What exporters stumble over: pooling to a fixed map, pools that round up, branches, hard activations."""
 
 
