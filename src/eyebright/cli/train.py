@@ -88,13 +88,16 @@ def command(
     """
     with extra("train", "training"):
         from eyebright.training import train
-    show = Show(plain)
+        from eyebright.training.run import speaks
+    show = Show(plain, silent=not speaks())
     source, recipe = asked(data, run, task, promised, file, keys, reader, positive, crops, resume, given)
     dataset = read(source, show)
     result = train(dataset, run, recipe, resume=resume, force=force, anyway=anyway, tell=show, source=source)
+    if not speaks():
+        return 0
     if prove_resume:
         prove(run, show)
-    show.close()
+    show.clear()
     tell(result, form)
     return 0
 
@@ -222,8 +225,9 @@ def tell(result: "Result", form: str) -> None:
 class Show:
     """Events on stderr: a line that is redrawn where somebody watches, else a line for what is worth one."""
 
-    def __init__(self, plain: bool) -> None:
-        self.redraws = sys.stderr.isatty() and not plain
+    def __init__(self, plain: bool, silent: bool = False) -> None:
+        self.silent = silent
+        self.redraws = sys.stderr.isatty() and not plain and not silent
         self.drawn = 0.0
         self.best = ""
         self.width = 0
@@ -251,7 +255,8 @@ class Show:
     def say(self, text: str) -> None:
         """A line that stays."""
         self.clear()
-        click.echo(options.one_line(text), err=True)
+        if not self.silent:
+            click.echo(options.one_line(text), err=True)
 
     def draw(self, text: str, last: bool) -> None:
         """A line that the next one takes the place of."""
@@ -267,9 +272,6 @@ class Show:
         if self.width:
             sys.stderr.write("\r" + " " * self.width + "\r")
             self.width = 0
-
-    def close(self) -> None:
-        self.clear()
 
 
 def left(seconds: float) -> str:

@@ -3,6 +3,7 @@
 Several processes (`torchrun`) share each batch; the first of them speaks, writes and decides.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -38,7 +39,6 @@ from eyebright.training.precision import computes_bf16, keep_in_float32
 from eyebright.training.recipe import Recipe
 from eyebright.training.transfer import best_logistic, see
 
-SAVE_EVERY_S = 20.0
 TOGETHER = 64  # pictures that are judged at once
 FINISH_S = 30.0
 """Kept of a promised time for what comes after the last step: export, checks, figures."""
@@ -133,7 +133,7 @@ def learn(
     with closing(train(learner, batches_of(steps), judge, every, fabric, loss_of)) as going:
         for progress in going:
             ended = progress.step == steps or stops_early(learner)
-            if first and (ended or time.monotonic() - saved > SAVE_EVERY_S):
+            if first and (ended or time.monotonic() - saved >= recipe.save_s):
                 checkpoint.save(learner, place.checkpoints, place.recipe_hash)
                 saved = time.monotonic()
             told(progress)
@@ -164,6 +164,7 @@ def start(recipe: Recipe) -> Fabric:
     if recipe.batch % total or (total > 1 and recipe.batch // total % 2):
         raise BadRequest(f"A batch of {recipe.batch} cannot be shared evenly, in pairs, by {total} processes.")
     device = torch.device("cuda" if recipe.device != "cpu" and torch.cuda.is_available() else "cpu")
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of choices that are ours
     fabric = Fabric(
         accelerator=recipe.device,
         devices=devices,

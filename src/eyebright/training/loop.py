@@ -63,6 +63,10 @@ class Learner:
             learns = number >= recipe.frozen and (from_top == 0 or progress >= open_at)
             stage.requires_grad_(learns)
             stage.train(learns)
+        if recipe.freeze_norms:
+            for layer in self.classifier.encoder.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()
 
     def remember(self) -> None:
         """Move the average towards the weights; early on it follows faster, since there is little to remember."""
@@ -149,9 +153,10 @@ def learn_from(
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     parameters = [parameter for parameter in classifier.parameters() if parameter.grad is not None]
+    loss = loss.detach()
     if fabric.world_size > 1:
         share_gradients(parameters, fabric)
-        loss = fabric.all_reduce(loss.detach(), reduce_op="mean")
+        loss = fabric.all_reduce(loss, reduce_op="mean")
     if recipe.clip:
         nn.utils.clip_grad_norm_(parameters, recipe.clip)
     if math.isfinite(value := float(loss)):

@@ -64,6 +64,8 @@ class Recipe:
     """finetune: share of all steps over which the stages begin to learn one after the other, top first."""
     frozen: int = 0
     """finetune: so many stages from the bottom never learn."""
+    freeze_norms: bool = False
+    """finetune: batch norms keep the statistics that they came with; for small batches, and for folded weights."""
     ema: float = 0.998
     """Memory of the moving average of weights that is kept in the end; 0: the last weights."""
     smoothing: float = 0.1
@@ -104,6 +106,8 @@ class Recipe:
     """Threads of the processor; 0: all cores."""
     cache_mb: int = 4000
     """Decoded pictures are kept in a file of the run while they fit in this."""
+    save_s: float = 20.0
+    """Seconds between checkpoints."""
     tensorboard: bool = False
     """Also write TensorBoard's event files; needs the package tensorboard."""
 
@@ -114,7 +118,7 @@ class Recipe:
             _within(key, getattr(self, key), 0, 0.999)
         for key in ("area", "layer_decay", "progressive"):
             _within(key, getattr(self, key), 0.05, 1)
-        for key in ("epochs", "minutes", "weight_decay", "clip", "mixup", "cutmix"):
+        for key in ("epochs", "minutes", "weight_decay", "clip", "mixup", "cutmix", "save_s"):
             _within(key, getattr(self, key), 0, 1e6)
         for key in ("width", "depth"):
             _within(key, getattr(self, key), 0.05, 8)

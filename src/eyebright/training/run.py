@@ -152,7 +152,7 @@ def train(
     """
     began = time.monotonic()
     folder = Run(Path(run))
-    first = os.environ.get("RANK", "0") == "0"  # of several processes
+    first = speaks()
     recipe = recipe or (folder.recipe() if resume else Recipe())
     recipe_hash = hashlib.sha256((recipe.write() + data.content_hash).encode()).hexdigest()
     if first:
@@ -175,6 +175,11 @@ def train(
     if first:
         close_run(folder, finished, data, recipe)
     return Result(folder.path, folder.path / MODEL, finished.metadata.card.metrics, finished.split)
+
+
+def speaks() -> bool:
+    """Whether this is the only process, or the first of several that `torchrun` started: the one that writes."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def open_run(
