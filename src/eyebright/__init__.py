@@ -4,26 +4,42 @@
 >>> recognizer = eyebright.load()                                           # doctest: +SKIP
 >>> recognizer("cat.jpg").summary                                           # doctest: +SKIP
 Summary(label='cat', id='n02121620', score=0.92, threshold=0.6)
+>>> eyebright.train("photos/", "run/").figures["top1"].value                # doctest: +SKIP
+0.8656
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eyebright.data import Dataset
     from eyebright.errors import EyebrightError
     from eyebright.recognize import Failure, Prediction, Recognizer, load
+    from eyebright.training import Recipe, train
 
 __version__ = "0.1.0"
-__all__ = ["EyebrightError", "Failure", "Prediction", "Recognizer", "__version__", "load"]
+__all__ = [
+    "Dataset",
+    "EyebrightError",
+    "Failure",
+    "Prediction",
+    "Recipe",
+    "Recognizer",
+    "__version__",
+    "load",
+    "train",
+]
+HOMES = {
+    "Dataset": "eyebright.data",
+    "EyebrightError": "eyebright.errors",
+    "Recipe": "eyebright.training",
+    "train": "eyebright.training",
+}
+"""Where a name comes from, if not from eyebright.recognize."""
 
 
 def __getattr__(name: str) -> Any:
-    # numpy, Pillow and the runtime are imported when they are first needed, so that `import eyebright` is instant
-    if name == "EyebrightError":
-        from eyebright.errors import EyebrightError
-
-        return EyebrightError
+    # numpy, Pillow, the runtime and torch are imported when they are first needed, so that `import eyebright` is instant
     if name in __all__:
-        from eyebright import recognize
-
-        return getattr(recognize, name)
+        return getattr(import_module(HOMES.get(name, "eyebright.recognize")), name)
     raise AttributeError(f"module 'eyebright' has no attribute {name!r}")

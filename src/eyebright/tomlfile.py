@@ -21,7 +21,7 @@ def table(text: str, where: str) -> dict[str, Any]:
     """TOML text as a table; `where` is what messages call it."""
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also of numbers with thousands of digits
         raise BadRequest(f"{where} is not TOML: {error}.") from None
 
 
@@ -52,7 +52,7 @@ def value_of(text: str) -> Any:
     """
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -5,6 +5,7 @@ channels, the multiplier of blocks (of each stage, at least one stays), the chan
 that it is built for. `size` changes nothing but the stem: for small pictures the first halvings are left out.
 """
 
+import math
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -44,6 +45,7 @@ class Encoder(nn.Module):
 def initialize(layer: nn.Module) -> None:
     """Draw one layer's weights so that signals neither grow nor fade on their way."""
     if isinstance(layer, nn.Conv2d) and not layer.weight.is_meta:
-        nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        heard_by = layer.weight[:, 0].numel() / layer.groups  # outputs that each input has a say in
+        nn.init.normal_(layer.weight, std=math.sqrt(2 / heard_by))
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)

@@ -22,6 +22,7 @@ OPERATIONS = (
     *("brightness", "contrast", "saturation", "hue", "posterize", "solarize"),
 )
 LUMA = (0.299, 0.587, 0.114)
+LEAST = 0.2  # of brightness and contrast: what is drawn adds up, and nobody names a black picture
 ASPECT = math.log(4 / 3)  # a crop is stretched by up to this
 Floats = NDArray[np.float32]
 
@@ -136,9 +137,9 @@ def recolor(images: Tensor, draws: Draws, recipe: Recipe) -> Tensor:
         return images
     chance = (2 * torch.from_numpy(draws.color) - 1) * 0.5 * recipe.color
     strength = {kind: _strength(draws, kind) * recipe.magnitude for kind in OPERATIONS}
-    brightness = 1 + chance[:, 0] + 0.6 * strength["brightness"]
-    contrast = 1 + chance[:, 1] + 0.6 * strength["contrast"]
-    saturation = 1 + chance[:, 2] + 0.8 * strength["saturation"]
+    brightness = (1 + chance[:, 0] + 0.6 * strength["brightness"]).clamp(min=LEAST)
+    contrast = (1 + chance[:, 1] + 0.6 * strength["contrast"]).clamp(min=LEAST)
+    saturation = (1 + chance[:, 2] + 0.8 * strength["saturation"]).clamp(min=0)
     hue = (chance[:, 3] * 0.2 + strength["hue"] * 0.2) * math.pi
     luma = torch.tensor(LUMA)
     gray = luma.expand(3, 3)  # every color becomes its luminance

@@ -55,13 +55,12 @@ class Batches:
         with ThreadPoolExecutor(1) as pool:
             coming: list[Future[Batch]] = []
             try:
-                for at in range(step, self.steps + AHEAD):
-                    if at < self.steps:
-                        coming.append(pool.submit(self.batch, at))
-                    if len(coming) > AHEAD or at >= self.steps:
+                for at in range(step, self.steps):
+                    coming.append(pool.submit(self.batch, at))
+                    if len(coming) > AHEAD:
                         yield coming.pop(0).result()
-                    if not coming:
-                        return
+                while coming:
+                    yield coming.pop(0).result()
             finally:
                 for batch in coming:
                     batch.cancel()

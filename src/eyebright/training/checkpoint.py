@@ -28,7 +28,6 @@ BEST = "best.safetensors"
 
 def save(learner: Learner, folder: Path, recipe_hash: str) -> None:
     """Write where the learner stands. Raises CannotWrite; what was there before stays."""
-    folder.mkdir(parents=True, exist_ok=True)
     best = learner.best
     if best and learner.best_weights:
         _write(folder / BEST, learner.best_weights, {"value": best.value, "loss": best.loss})
@@ -104,6 +103,7 @@ def _restore(learner: Learner, tensors: dict[str, Tensor], said: dict[str, Any])
 def _write(file: Path, tensors: dict[str, Tensor], said: dict[str, Any]) -> None:
     partial = file.with_name(file.name + ".partial")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial,
                   {"eyebright": json.dumps(said)})  # fmt: skip
         with open(partial, "rb+") as written:

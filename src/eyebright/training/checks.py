@@ -19,16 +19,13 @@ def checked(data: Dataset, anyway: bool, tell: Tell) -> tuple[Dataset, list[str]
 
     Raises BadRequest where a result would be meaningless, unless it is wanted `anyway`.
     """
-    for split in ("train", "validation"):
-        if not any(item.split == split for item in data.items):
-            raise BadRequest(f"{data.name} has no {split} pictures, so nothing can be learned from it.")
     hashes: dict[int, str] = {}
     for at, item in enumerate(data.items):
         try:
             hashes[at] = data.identity(item)
         except BadPicture as error:
             tell(Said(f"Left out: {error}"))
-    data, identities = data.only([data.items[at] for at in hashes]), list(hashes.values())
+    data, identities = only(data, list(hashes)), list(hashes.values())
     seen = hashlib.sha256("\n".join(["audit", data.content_hash, *sorted(identities)]).encode()).digest()
     cache = Cache()
     if seen in cache.find([seen]):
@@ -36,16 +33,24 @@ def checked(data: Dataset, anyway: bool, tell: Tell) -> tuple[Dataset, list[str]
     count = counting(tell, "checked")
     found = audit(data, None, lambda done: count(done, len(data.items))).findings
     for finding in found:
-        if finding.severity == "warn":
+        if finding.severity == "stop" and not anyway:
+            raise BadRequest(f"{with_examples(finding)} `eyebright data check` shows all; --anyway trains all the same.")
+        if finding.severity != "note":
             tell(Said(finding.sentence))
-    stops = [finding for finding in found if finding.severity == "stop"]
-    if stops and not anyway:
-        raise BadRequest(f"{with_examples(stops[0])} `eyebright data check` shows all; --anyway trains all the same.")
     broken = {item for finding in found if finding.kind == "unreadable" for group in finding.groups for item in group}
-    if not broken and not stops:
+    if all(finding.severity == "note" for finding in found):
         cache.keep({seen: np.zeros(1, np.float32)})
     good = [at for at, item in enumerate(data.items) if item not in broken]
-    return data.only([data.items[at] for at in good]), [identities[at] for at in good]
+    return only(data, good), [identities[at] for at in good]
+
+
+def only(data: Dataset, places: list[int]) -> Dataset:
+    """The data set with these items. Raises BadRequest where none are left to learn from, or to choose by."""
+    data = data.only([data.items[at] for at in places])
+    for split in ("train", "validation"):
+        if not any(item.split == split for item in data.items):
+            raise BadRequest(f"{data.name} has no {split} pictures that can be read, so nothing can be learned from it.")
+    return data
 
 
 def with_examples(finding: Finding) -> str:

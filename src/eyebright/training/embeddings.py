@@ -4,6 +4,7 @@ They are remembered by what determines them: the picture's bytes, the encoder, h
 encoder is remembered too, so that a second head on the same pictures needs neither torch nor a look at them.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 import eyebright
 from eyebright import modelfile, selftest
 from eyebright.data import Dataset
-from eyebright.errors import BadModelFile
+from eyebright.errors import BadModelFile, extra
 from eyebright.modelfile import Input, Label, Metadata, ModelFile
 from eyebright.preprocessing import fit, shorter_side
 from eyebright.runtime import open_runtime
@@ -37,7 +38,8 @@ def encoder_file(recipe: Recipe) -> ModelFile:
             return modelfile.read(path)
         except BadModelFile:
             pass  # half a file of a machine that lost its power
-    from eyebright.training.network import bare_encoder
+    with extra("train", "exporting an encoder"):
+        from eyebright.training.network import bare_encoder
 
     graph, size = bare_encoder(recipe)
     metadata = Metadata(
@@ -50,8 +52,10 @@ def encoder_file(recipe: Recipe) -> ModelFile:
     )
     data = modelfile.attach(graph, metadata)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(data)
-    os.replace(partial, path)
+    with contextlib.suppress(OSError):  # a full disk: it is exported again next time
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    partial.unlink(missing_ok=True)
     return modelfile.from_bytes(data, str(path))
 
 
@@ -62,7 +66,8 @@ def encoder_key(recipe: Recipe) -> str:
     if recipe.weights and weights.is_file():
         digest.update(weights.read_bytes())
     package = Path(eyebright.__file__).parent
-    for file in (*sorted((package / "encoders").glob("*.py")), package / "export" / "onnx.py"):
+    code = (*sorted((package / "encoders").glob("*.py")), package / "classifier/classifier.py", package / "export/onnx.py")
+    for file in code:
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

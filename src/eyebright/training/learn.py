@@ -92,7 +92,7 @@ def learn(
         with torch.no_grad():
             classifier.head.weight.copy_(torch.from_numpy(first_head.weight))
             classifier.head.bias.copy_(torch.from_numpy(first_head.bias))
-    if bf16(recipe, fabric.device):
+    if fabric.device.type == "cpu" and bf16(recipe, fabric.device):
         keep_in_float32(classifier)
 
     place.pixels.mkdir(parents=True, exist_ok=True)
@@ -113,6 +113,7 @@ def learn(
     def batches_of(steps: int) -> Batches:
         return Batches(pictures, targets, recipe, size, steps, fabric.global_rank, fabric.world_size)
 
+    a_pass = plan.by_epochs(1, len(targets), recipe.batch)
     steps = place.steps or plan.by_epochs(recipe.epochs, len(targets), recipe.batch)
     if recipe.minutes and not place.steps:
         told(Said("Taking a few steps to see how many fit in the time ..."))
@@ -121,23 +122,25 @@ def learn(
         judge(learner.weights())
         judge_s = time.monotonic() - began
         left_s = deadline - time.monotonic() - FINISH_S
-        most = plan.by_epochs(1000, len(targets), recipe.batch)
-        steps = int(fabric.broadcast(plan.by_time(left_s, step_s, judge_s, most)))
+        steps = int(fabric.broadcast(plan.by_time(left_s, step_s, judge_s, a_pass, 1000 * a_pass)))
+        if steps < a_pass:
+            told(Said(f"The time is short: {steps:,} steps fit, and a pass over the pictures takes {a_pass:,}."))
     if first:
         place.planned(steps)
-    every = plan.judged_every(steps, plan.by_epochs(1, len(targets), recipe.batch))
+    every = plan.judged_every(steps, a_pass)
     if checkpoint.load(learner, place.checkpoints, place.recipe_hash):
         told(Said(f"Going on from step {learner.step:,} of {steps:,}."))
 
     saved = time.monotonic()
     with closing(train(learner, batches_of(steps), judge, every, fabric, loss_of)) as going:
         for progress in going:
-            ended = progress.step == steps or stops_early(learner)
+            ended = progress.step == steps or learner.stops_early
             if first and (ended or time.monotonic() - saved >= recipe.save_s):
+                learner.check()
                 checkpoint.save(learner, place.checkpoints, place.recipe_hash)
                 saved = time.monotonic()
             told(progress)
-    if stops_early(learner):
+    if learner.stops_early:
         told(Said(f"No better for {learner.worse} judgements: stopped at step {learner.step:,}."))
     fabric.barrier()
     best = checkpoint.best_weights(place.checkpoints) or learner.result()
@@ -145,28 +148,18 @@ def learn(
     return classifier.cpu().eval(), logits_of(classifier, dict(classifier.state_dict()), pixels, torch.device("cpu"))
 
 
-def stops_early(learner: Learner) -> bool:
-    return bool(learner.recipe.patience) and learner.worse >= learner.recipe.patience
-
-
 def start(recipe: Recipe) -> Fabric:
     """Devices, precision and the other processes, by Lightning Fabric."""
+    device = device_of(recipe)
     world = torch.distributed.is_torchelastic_launched()
-    if recipe.device == "cuda" and not torch.cuda.is_available():
-        raise BadRequest("There is no CUDA device here, or this torch is built without it; --device cpu works.")
-    if recipe.device == "mps" and not torch.backends.mps.is_available():
-        raise BadRequest("There is no Apple GPU here; --device cpu works.")
-    if recipe.device not in ("auto", "cpu", "cuda", "mps"):
-        raise BadRequest(f"device is auto, cpu, cuda or mps; {recipe.device!r} is not.")
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if world else recipe.devices
     nodes = int(os.environ.get("GROUP_WORLD_SIZE", "1")) if world else 1
     total = devices * nodes
     if recipe.batch % total or (total > 1 and recipe.batch // total % 2):
         raise BadRequest(f"A batch of {recipe.batch} cannot be shared evenly, in pairs, by {total} processes.")
-    device = torch.device("cuda" if recipe.device != "cpu" and torch.cuda.is_available() else "cpu")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells of choices that are ours
     fabric = Fabric(
-        accelerator=recipe.device,
+        accelerator=device.type,
         devices=devices,
         num_nodes=nodes,
         strategy="ddp" if total > 1 else "auto",
@@ -174,6 +167,16 @@ def start(recipe: Recipe) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def device_of(recipe: Recipe) -> torch.device:
+    """The kind of device that a recipe asks for; `auto` is the fastest that is here."""
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if recipe.device == "auto":
+        return torch.device(next(kind for kind, there in here.items() if there))
+    if not here[recipe.device]:
+        raise BadRequest(f"There is no device {recipe.device} here, or this torch cannot use it; --device cpu works.")
+    return torch.device(recipe.device)
 
 
 def bf16(recipe: Recipe, device: torch.device) -> bool:

@@ -21,6 +21,7 @@ from eyebright.training.batches import Batch, Batches
 from eyebright.training.events import Judged, Progress
 from eyebright.training.recipe import Recipe
 
+WHAT_TO_DO = "the last good checkpoint, if there is one, is kept; a lower rate or a `clip` starts anew."
 AUXILIARY = 0.3  # weight of an auxiliary head's loss (Szegedy et al. 2014, arXiv:1409.4842)
 
 
@@ -45,6 +46,11 @@ class Learner:
         """Judgements since the best one."""
         self.best_weights: dict[str, Tensor] = {}
 
+    @property
+    def stops_early(self) -> bool:
+        """Whether so many judgements brought nothing better that the recipe wants no more."""
+        return bool(self.recipe.patience) and self.worse >= self.recipe.patience
+
     def weights(self) -> dict[str, Tensor]:
         """What the classifier is made of, by name; the tensors themselves."""
         return dict(self.classifier.state_dict())
@@ -52,6 +58,12 @@ class Learner:
     def result(self) -> dict[str, Tensor]:
         """The weights that count at this moment: the average, or the last."""
         return self.average or self.weights()
+
+    def check(self) -> None:
+        """Raise Diverged where a weight is no number, before anybody relies on it."""
+        for name, tensor in self.weights().items():
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                raise Diverged(f"At step {self.step:,} {name} is no number any more: {WHAT_TO_DO}")
 
     def open_stages(self, progress: float) -> None:
         """Which stages learn at this share of the way; the others stand still, their batch statistics too."""
@@ -100,6 +112,8 @@ def train(
     recipe, classifier, steps = learner.recipe, learner.classifier, batches.steps
     began, done = time.monotonic(), 0
     for batch in batches.since(learner.step):
+        if learner.stops_early:
+            return
         progress = learner.step / steps
         rate = set_rate(learner.optimizer, recipe, progress)
         learner.open_stages(progress)
@@ -108,7 +122,7 @@ def train(
         if not math.isfinite(loss):
             raise Diverged(
                 f"The loss is {loss} at step {learner.step:,}: the rate ({rate:.2g}) is too high for these pictures, "
-                "or their targets are broken; the last good checkpoint is kept, and a lower rate starts anew."
+                f"or their targets are broken; {WHAT_TO_DO}"
             )
         learner.step += 1
         learner.remember()
@@ -116,7 +130,9 @@ def train(
         judged, best = None, False
         if learner.step % every == 0 or learner.step == steps:
             share_buffers(classifier, fabric)
-            judged = judge(learner.result())
+            judged = fabric.broadcast(judge(learner.result()))  # batch statistics differ a little between processes
+            if not math.isfinite(judged.loss):
+                raise Diverged(f"The loss on the validation split is {judged.loss} after step {learner.step:,}: {WHAT_TO_DO}")
             best = judged.better_than(learner.best)
             learner.worse = 0 if best else learner.worse + 1
             if best:
@@ -126,8 +142,6 @@ def train(
         left_s = (steps - learner.step) * spent * recipe.batch / done
         epoch = learner.step * recipe.batch / len(batches.targets)
         yield Progress(learner.step, steps, epoch, loss, rate, done / spent, left_s, judged, best)
-        if recipe.patience and learner.worse >= recipe.patience:
-            return
 
 
 def a_seed(*numbers: int) -> int:

@@ -45,8 +45,7 @@ class Pictures(Protocol):
 class Kept:
     """All of them in a file, mapped into memory."""
 
-    def __init__(self, file: Path, pixels: Pixels, shapes: NDArray[np.float32]) -> None:
-        self.file = file
+    def __init__(self, pixels: Pixels, shapes: NDArray[np.float32]) -> None:
         self.pixels = pixels
         self.shapes = shapes
         self.side = pixels.shape[1]
@@ -96,7 +95,7 @@ def for_learning(data: Dataset, size: int, file: Path, cache_mb: int, threads: i
 
     for done, _ in enumerate(_spread(keep, range(count), threads), 1):
         told(done, count)
-    return Kept(file, pixels, shapes)
+    return Kept(pixels, shapes)
 
 
 def for_judging(data: Dataset, spec: Input, size: int, file: Path, threads: int, told: Told) -> Pixels:

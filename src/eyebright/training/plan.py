@@ -16,17 +16,22 @@ from eyebright.training.loop import Learner, learn_from
 
 SHARES = (0.0, 0.35, 0.7, 0.999)
 """Of the way, at which a step is timed: pictures grow and stages join in."""
-JUDGEMENTS = 12
-"""Of the validation split, in a run with a promise."""
+JUDGEMENTS = 30
+"""Of the validation split, at most."""
 
 
 def by_epochs(epochs: float, pictures: int, batch: int) -> int:
     return max(math.ceil(epochs * pictures / batch), 1)
 
 
-def by_time(left_s: float, step_s: float, judge_s: float, most: int) -> int:
-    """Steps that fit into the seconds that are left, with the judgements between them."""
-    return max(min(int((left_s - JUDGEMENTS * judge_s) / step_s), most), 1)
+def by_time(left_s: float, step_s: float, judge_s: float, a_pass: int, most: int) -> int:
+    """Steps that fit into the seconds that are left, with a judgement after each pass, or JUDGEMENTS in all.
+
+    >>> by_time(100, 1, 10, 10, 1000), by_time(1000, 1, 10, 10, 10_000), by_time(-5, 1, 10, 10, 1000)
+    (50, 700, 1)
+    """
+    steps = max(left_s / (step_s + judge_s / a_pass), (left_s - JUDGEMENTS * judge_s) / step_s)
+    return max(min(int(steps), most), 1)
 
 
 def seconds_a_step(learner: Learner, batches: Batches, fabric: Any, loss_of: Callable[..., Any]) -> float:
@@ -47,5 +52,5 @@ def seconds_a_step(learner: Learner, batches: Batches, fabric: Any, loss_of: Cal
 
 
 def judged_every(steps: int, a_pass: int) -> int:
-    """After how many steps the validation split is looked at: each pass, but no more than 30 times."""
-    return max(a_pass, math.ceil(steps / 30))
+    """After how many steps the validation split is looked at: each pass, but no more than JUDGEMENTS times."""
+    return max(a_pass, math.ceil(steps / JUDGEMENTS))

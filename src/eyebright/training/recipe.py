@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eyebright import tomlfile
+from eyebright.classifier.traditional import HEADS
 from eyebright.errors import BadRequest
 
 Mode = Literal["head", "finetune", "scratch"]
 MODES: tuple[Mode, ...] = ("head", "finetune", "scratch")
+LARGEST_BYTES = 1_000_000
+"""Of a recipe; what comes after is not read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ class Recipe:
     size: int = 0
     """Pixels a side that the network sees; 0: what the encoder was drawn for."""
     head: str = "logistic"
-    """logistic, paper, or with mode head: svm, naive-bayes, tree, forest, nearest."""
+    """logistic, or paper: the layers of the encoder's paper; mode head has naive-bayes, svm, tree and others."""
     crop: float = 1.0
     """What a picture shows the network: 1 the centered square, 0.875 less of it, 0 the whole, stretched."""
     seed: int = 0
@@ -96,8 +99,8 @@ class Recipe:
     progressive: float = 1.0
     """Share of `size` that training starts with; it grows until the last quarter."""
 
-    device: str = "auto"
-    """auto, cpu, cuda, mps."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """auto: the fastest that is here."""
     devices: int = 1
     """How many of them on this machine; `torchrun` says so by itself."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
@@ -121,7 +124,7 @@ class Recipe:
         for key in ("epochs", "minutes", "weight_decay", "clip", "mixup", "cutmix", "save_s"):
             _within(key, getattr(self, key), 0, 1e6)
         for key in ("width", "depth"):
-            _within(key, getattr(self, key), 0.05, 8)
+            _within(key, getattr(self, key), 0.05, 4)
         _within("rate", self.rate, 1e-9, 1e3)
         _within("batch", self.batch, 1, 65_536)
         _within("size", self.size, 0, 1024)
@@ -132,6 +135,9 @@ class Recipe:
         for key in ("operations", "frozen", "patience", "threads", "cache_mb", "seed"):
             _within(key, getattr(self, key), 0, 2**31)
         _within("devices", self.devices, 1, 1024)
+        heads = tuple(HEADS) if self.mode == "head" else ("logistic", "paper")
+        if self.head not in heads:
+            raise BadRequest(f"With mode {self.mode} the head is one of {', '.join(heads)}; {self.head!r} is not.")
         if (self.mixup or self.cutmix) and self.batch % 2:
             raise BadRequest(f"mixup and cutmix take pictures in pairs; batch must be even, {self.batch} is not.")
 
@@ -144,7 +150,8 @@ class Recipe:
     def read(cls, path: Path, given: Mapping[str, Any]) -> "Recipe":
         """A recipe file, with the keys of `given` in the place of its own."""
         try:
-            text = path.read_bytes()[:1_000_000].decode()
+            with open(path, "rb") as file:
+                text = file.read(LARGEST_BYTES).decode()
         except OSError as error:
             raise BadRequest(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
         except UnicodeDecodeError:

@@ -8,6 +8,7 @@ curves.png  report.html
 model.onnx  labels.txt  use.py
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ from typing import Any
 from eyebright import __version__
 from eyebright.data import Dataset
 from eyebright.data.dataset import SPLITS
-from eyebright.errors import BadRequest, CannotWrite
+from eyebright.errors import BadModelFile, BadRequest, CannotWrite, MissingExtra, extra
 from eyebright.modelfile import Card, Figure
 from eyebright.training import report
 from eyebright.training.checks import checked
@@ -30,6 +31,8 @@ from eyebright.training.recipe import Recipe
 from eyebright.training.transfer import by_head
 
 MODEL = "model.onnx"
+FILES = ("recipe.toml", "run.json", "log.jsonl", "curves.png", "report.html", MODEL, "labels.txt", "use.py")
+FOLDERS = ("checkpoints", "pixels", "twin")
 NAMED = 12  # labels that a card names
 USE = '''"""Names pictures with the model beside this file: python use.py photo.jpg ..."""
 
@@ -111,6 +114,20 @@ class Run:
                 f"{self.path / 'log.jsonl'} cannot be written: {(error.strerror or str(error)).lower()}."
             ) from None
 
+    def clear(self) -> None:
+        """Take away what a run writes, and nothing else."""
+        for name in FOLDERS:
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        for name in FILES:
+            (self.path / name).unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Of a request that cannot be meant nothing stays, unless it has learned something."""
+        if not (self.path / "checkpoints").exists():
+            self.clear()
+            with contextlib.suppress(OSError):  # something of somebody else's is in it
+                self.path.rmdir()
+
     def add_proof(self, sentence: str) -> None:
         """Put into the report that the run was killed and resumed, and ended the same."""
         page = (self.path / "report.html").read_text("utf-8")
@@ -134,7 +151,7 @@ class Run:
 
 
 def train(
-    data: Dataset,
+    data: Dataset | str | Path,
     run: str | Path,
     recipe: Recipe | None = None,
     *,
@@ -144,48 +161,59 @@ def train(
     tell: Tell = lambda event: None,
     source: dict[str, Any] | None = None,
 ) -> Result:
-    """Train on `data`, into the folder `run`; see `Recipe` for how.
+    """Train on `data`, a data set or where one is, into the folder `run`; see `Recipe` for how.
 
     `resume` goes on with a run that was stopped, by its own recipe. `force` replaces a run that is there. `anyway`
     trains although the audit found what makes the result meaningless. `source` is what a later `--resume` needs to
     read the data again. Raises BadRequest, CannotWrite, BadModelFile, MissingExtra, Diverged.
     """
     began = time.monotonic()
+    if not isinstance(data, Dataset):
+        source = {"path": str(Path(data).absolute()), **(source or {})}
+        data = Dataset.read(data)
     folder = Run(Path(run))
     first = speaks()
     recipe = recipe or (folder.recipe() if resume else Recipe())
     recipe_hash = hashlib.sha256((recipe.write() + data.content_hash).encode()).hexdigest()
     if first:
-        open_run(folder, recipe, recipe_hash, data, resume, force, source or {})
+        may_open(folder, recipe_hash, resume, force)
+    good, identities = checked(data, anyway, tell if first else lambda event: None)
+    if first and not resume:
+        open_run(folder, recipe, recipe_hash, data, source or {})
 
     def told(event: Event) -> None:
         if first:
             folder.log(event)
             tell(event)
 
-    data, identities = checked(data, anyway, told)
-    about = card(data, recipe)
-    if recipe.mode == "head":
-        finished = by_head(data, identities, recipe, about, told)
-    else:
-        from eyebright.training.learn import Place, by_learning  # torch, which a second head does without
+    about = card(good, recipe)
+    try:
+        if recipe.mode == "head":
+            finished = by_head(good, identities, recipe, about, told)
+        else:
+            with extra("train", "training"):
+                from eyebright.training.learn import Place, by_learning  # torch, which a second head does without
 
-        place = Place(folder.path / "checkpoints", folder.path / "pixels", recipe_hash, folder.planned, folder.plan)
-        finished = by_learning(data, identities, recipe, about, place, began, told)
+            place = Place(folder.path / "checkpoints", folder.path / "pixels", recipe_hash, folder.planned, folder.plan)
+            finished = by_learning(good, identities, recipe, about, place, began, told)
+    except (BadRequest, BadModelFile, MissingExtra):
+        if first and not resume:
+            folder.forget()
+        raise
     if first:
-        close_run(folder, finished, data, recipe)
+        close_run(folder, finished, good, recipe)
     return Result(folder.path, folder.path / MODEL, finished.metadata.card.metrics, finished.split)
 
 
 def speaks() -> bool:
-    """Whether this is the only process, or the first of several that `torchrun` started: the one that writes."""
-    return os.environ.get("RANK", "0") == "0"
+    """Whether this is the only process, or the first of several: the one that writes.
+
+    `torchrun` says RANK, and Lightning LOCAL_RANK to those that it starts for `devices`."""
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
-def open_run(
-    folder: Run, recipe: Recipe, recipe_hash: str, data: Dataset, resume: bool, force: bool, source: dict[str, Any]
-) -> None:
-    """Make the folder, or find in it what is to be gone on with."""
+def may_open(folder: Run, recipe_hash: str, resume: bool, force: bool) -> None:
+    """Raise where the folder is taken, or does not hold what is to be gone on with."""
     about = folder.about()
     if resume:
         if not about:
@@ -197,11 +225,11 @@ def open_run(
         raise CannotWrite(f"{folder.path} holds a run; --resume goes on with it, --force replaces it.")
     if folder.path.exists() and not about and any(folder.path.iterdir()):
         raise CannotWrite(f"{folder.path} is not empty and no run; take another folder.")
-    if about:
-        for name in ("checkpoints", "pixels"):
-            shutil.rmtree(folder.path / name, ignore_errors=True)
-        for name in ("log.jsonl", MODEL, "report.html", "curves.png", "labels.txt", "use.py"):
-            (folder.path / name).unlink(missing_ok=True)
+
+
+def open_run(folder: Run, recipe: Recipe, recipe_hash: str, data: Dataset, source: dict[str, Any]) -> None:
+    """Make the folder; what another run left there goes."""
+    folder.clear()
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

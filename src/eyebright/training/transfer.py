@@ -90,7 +90,7 @@ def best_logistic(seen: Embedded, task: Task) -> tuple[Linear, float]:
 
 def fit_head(seen: Embedded, recipe: Recipe, task: Task, tell: Tell) -> Head:
     """The head that the recipe names."""
-    if recipe.head in ("logistic", "linear"):
+    if recipe.head == "logistic":
         head, cost = best_logistic(seen, task)
         tell(Said(f"Fitted logistic regression; of {len(logistic.COSTS)} costs {cost:g} suits the validation split."))
         return head
