@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eyebright.cli import options
-from eyebright.errors import BadRequest, extra
+from eyebright.errors import BadRequest
 
 if TYPE_CHECKING:
     from eyebright.data import Dataset
@@ -86,9 +86,9 @@ def command(
       eyebright train digits.zip -o run/ --mode scratch --encoder resnet-8 --size 32
       eyebright train --resume -o run/
     """
-    with extra("train", "training"):
-        from eyebright.training import train
-        from eyebright.training.run import speaks
+    from eyebright.training import train
+    from eyebright.training.run import speaks
+
     show = Show(plain, silent=not speaks())
     source, recipe = asked(data, run, task, promised, file, keys, reader, positive, crops, resume, given)
     dataset = read(source, show)
@@ -123,7 +123,7 @@ def asked(
     if promised is not None:
         wanted["minutes"] = minutes(promised)
     if resume:
-        if data or wanted or file or task:
+        if data or wanted or file or task or reader or positive or crops:
             raise BadRequest(f"--resume goes on with what {run} was begun with; leave out the rest.")
         source = Run(run).about().get("data")
         if not isinstance(source, dict) or not source.get("path"):
@@ -184,7 +184,7 @@ def read(source: dict[str, Any], show: "Show") -> "Dataset":
     from eyebright.data import Dataset
     from eyebright.data.dataset import SPLITS
 
-    dataset = Dataset.read(source["path"], source["reader"], source["task"], source["positive"], source["crops"])
+    dataset = Dataset.read(**source)
     counts = Counter(item.split for item in dataset.items)
     splits = ", ".join(f"{counts[split]:,} {split}" for split in SPLITS if counts[split])
     show.say(f"{dataset.name}: {len(dataset.labels)} labels, task {dataset.task}; {splits}.")

@@ -34,11 +34,13 @@ def checked(data: Dataset, anyway: bool, tell: Tell) -> tuple[Dataset, list[str]
     found = audit(data, None, lambda done: count(done, len(data.items))).findings
     for finding in found:
         if finding.severity == "stop" and not anyway:
-            raise BadRequest(f"{with_examples(finding)} `eyebright data check` shows all; --anyway trains all the same.")
+            raise BadRequest(
+                f"{with_examples(finding)} `eyebright data check` shows all; --anyway trains all the same."
+            )
         if finding.severity != "note":
             tell(Said(finding.sentence))
     broken = {item for finding in found if finding.kind == "unreadable" for group in finding.groups for item in group}
-    if all(finding.severity == "note" for finding in found):
+    if not broken and all(finding.severity != "stop" for finding in found):
         cache.keep({seen: np.zeros(1, np.float32)})
     good = [at for at, item in enumerate(data.items) if item not in broken]
     return only(data, good), [identities[at] for at in good]
@@ -49,7 +51,9 @@ def only(data: Dataset, places: list[int]) -> Dataset:
     data = data.only([data.items[at] for at in places])
     for split in ("train", "validation"):
         if not any(item.split == split for item in data.items):
-            raise BadRequest(f"{data.name} has no {split} pictures that can be read, so nothing can be learned from it.")
+            raise BadRequest(
+                f"{data.name} has no {split} pictures that can be read, so nothing can be learned from it."
+            )
     return data
 
 

@@ -66,9 +66,9 @@ def encoder_key(recipe: Recipe) -> str:
     if recipe.weights and weights.is_file():
         digest.update(weights.read_bytes())
     package = Path(eyebright.__file__).parent
-    code = (*sorted((package / "encoders").glob("*.py")), package / "classifier/classifier.py", package / "export/onnx.py")
-    for file in code:
-        digest.update(file.read_bytes())
+    for pattern in ("encoders/*.py", "classifier/classifier.py", "export/onnx.py"):
+        for file in sorted(package.glob(pattern)):
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

@@ -132,7 +132,9 @@ def train(
             share_buffers(classifier, fabric)
             judged = fabric.broadcast(judge(learner.result()))  # batch statistics differ a little between processes
             if not math.isfinite(judged.loss):
-                raise Diverged(f"The loss on the validation split is {judged.loss} after step {learner.step:,}: {WHAT_TO_DO}")
+                raise Diverged(
+                    f"The loss on the validation split is {judged.loss} after step {learner.step:,}: {WHAT_TO_DO}"
+                )
             best = judged.better_than(learner.best)
             learner.worse = 0 if best else learner.worse + 1
             if best:

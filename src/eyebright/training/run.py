@@ -177,15 +177,20 @@ def train(
     recipe_hash = hashlib.sha256((recipe.write() + data.content_hash).encode()).hexdigest()
     if first:
         may_open(folder, recipe_hash, resume, force)
-    good, identities = checked(data, anyway, tell if first else lambda event: None)
-    if first and not resume:
-        open_run(folder, recipe, recipe_hash, data, source or {})
+    heard: list[Event] = []  # before there is a folder with a log
 
     def told(event: Event) -> None:
         if first:
-            folder.log(event)
+            heard.append(event) if not opened else folder.log(event)
             tell(event)
 
+    opened = resume
+    good, identities = checked(data, anyway or resume, told)  # what is resumed was wanted when it began
+    if first and not resume:
+        open_run(folder, recipe, recipe_hash, data, source or {})
+        opened = True
+        for event in heard:
+            folder.log(event)
     about = card(good, recipe)
     try:
         if recipe.mode == "head":
@@ -208,7 +213,8 @@ def train(
 def speaks() -> bool:
     """Whether this is the only process, or the first of several: the one that writes.
 
-    `torchrun` says RANK, and Lightning LOCAL_RANK to those that it starts for `devices`."""
+    `torchrun` says RANK, and Lightning LOCAL_RANK to those that it starts for `devices`.
+    """
     return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
 
 
