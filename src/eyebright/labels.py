@@ -4,6 +4,7 @@ For `single` and `binary` a parent's score is the sum of its children's, for `mu
 split between tabby, tiger cat and Egyptian cat says cat.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from eyebright.modelfile import Label, Metadata, Task
 
 SURE = 0.6
 """The score from which on a statement is made, where the model file sets no threshold."""
+_NEGATIVE = re.compile(r"(no|not|non|normal|other|negative|background|0)(\W|_|$)", re.IGNORECASE)
+_DENIED = re.compile(r"(?:not|non|no)[\W_]*(.+)", re.IGNORECASE)
 
 
 def imagenet() -> tuple[tuple[Label, ...], tuple[Label, ...]]:
@@ -28,6 +31,23 @@ def imagenet() -> tuple[tuple[Label, ...], tuple[Label, ...]]:
 class _ImageNet(msgspec.Struct):
     labels: tuple[Label, ...]
     hierarchy: tuple[Label, ...]
+
+
+def negative_of(first: str, second: str) -> int | None:
+    """Which of two labels, 0 or 1, says that the other is not there; None where neither or both do.
+
+    >>> negative_of("normal", "fire"), negative_of("fire", "not-fire"), negative_of("fire", "nofire")
+    (0, 1, 1)
+    >>> negative_of("noodles", "rice") is negative_of("no", "0") is None
+    True
+    """
+    denies = _denies(first, second), _denies(second, first)
+    return None if denies[0] == denies[1] else denies.index(True)
+
+
+def _denies(label: str, other: str) -> bool:
+    denied = _DENIED.fullmatch(label)
+    return bool(_NEGATIVE.match(label) or (denied and denied[1].lower() == other.lower()))
 
 
 class Statement(NamedTuple):

@@ -4,15 +4,12 @@ A set is `multi` where pictures have several labels, `binary` where there are tw
 else `single`. Another task is given where the labels allow it.
 """
 
-import re
 from collections.abc import Sequence
 
 from eyebright.data.found import Row, listed
 from eyebright.errors import BadRequest
+from eyebright.labels import negative_of
 from eyebright.modelfile import Label, Task
-
-_NEGATIVE = re.compile(r"(no|not|non|normal|other|negative|background|0)(\W|_|$)", re.I)
-_DENIED = re.compile(r"(?:not|non|no)[\W_]*(.+)", re.I)
 
 Settled = tuple[Task, list[Row], tuple[Label, ...]]
 
@@ -34,18 +31,6 @@ def settle(
         negative = _negative(labels)
         return ("single", rows, labels) if negative is None else ("binary", rows, _first(negative, labels))
     return task or ("multi" if several else "single"), rows, labels
-
-
-def is_negative(label: str, other: str) -> bool:
-    """Whether of two labels this one says that the other is not there.
-
-    >>> is_negative("normal", "fire"), is_negative("not-fire", "fire"), is_negative("nofire", "fire")
-    (True, True, True)
-    >>> is_negative("noodles", "rice")
-    False
-    """
-    denied = _DENIED.fullmatch(label)
-    return bool(_NEGATIVE.match(label) or (denied and denied[1].lower() == other.lower()))
 
 
 def _yes_or_no(rows: list[Row], labels: tuple[Label, ...], several: bool, positive: str | None, where: str) -> Settled:
@@ -77,9 +62,8 @@ def _one_each(rows: list[Row], several: bool, where: str) -> None:
 
 def _negative(labels: tuple[Label, ...]) -> Label | None:
     """Of two labels the one that denies; None where neither or both do."""
-    first, second = labels
-    denies = is_negative(first.label, second.label), is_negative(second.label, first.label)
-    return None if denies[0] == denies[1] else first if denies[0] else second
+    at = negative_of(*(label.label for label in labels))
+    return None if at is None else labels[at]
 
 
 def _first(label: Label, labels: tuple[Label, ...]) -> tuple[Label, ...]:

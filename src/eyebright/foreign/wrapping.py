@@ -1,6 +1,5 @@
 """A foreign graph between two ends of our own: bytes in front, scores, logits and embedding behind."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,11 @@ from eyebright.foreign.batch import free_batch
 from eyebright.foreign.choices import Activation, Choices
 from eyebright.foreign.names import labels_for
 from eyebright.foreign.told import Told, learn
+from eyebright.labels import negative_of
 from eyebright.modelfile import Card, Head, Input, Label, Metadata, Task, attach, from_bytes
 from eyebright.runtime import Floats, open_runtime
 
 _PREFIX = "net/"
-_NEGATIVE = re.compile(r"(no|not|non|normal|other|negative|background|0)(\W|_|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -194,7 +193,7 @@ def _positive_first(labels: tuple[Label, ...], task: Task, positive: str | None,
         what = "several labels a picture" if task == "multi" else f"{len(names)} labels"
         raise BadRequest(f"{path}: --positive is for a choice between two labels; this model has {what}.")
     if positive is None:
-        return bool(_NEGATIVE.match(names[1])) and not _NEGATIVE.match(names[0])
+        return negative_of(*names) == 1
     if positive not in names:
         raise BadRequest(f"{path}: no label is called {positive!r}; --positive is {names[0]!r} or {names[1]!r}.")
     return positive == names[0]
