@@ -8,7 +8,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -37,10 +37,14 @@ def checked(given: Mapping[str, Any], kind: type[T], where: str) -> T:
     for field in fields(kind):
         if field.name not in given and field.default is MISSING and field.default_factory is MISSING:
             raise BadRequest(f"{where}: the key {field.name!r} is missing.")
+    for key, hint in get_type_hints(kind).items():
+        if get_origin(hint) is Literal and key in given and given[key] not in get_args(hint):
+            raise BadRequest(f"{where}: {key} is one of {', '.join(get_args(hint))}; {given[key]!r} is not.")
     try:
         value: T = msgspec.convert(dict(given), kind)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"{where}: {error}.") from None
+    except msgspec.ValidationError as error:  # "Expected `int`, got `str` - at `$.seed`"
+        what, _, key = str(error).replace("`", "").partition(" - at $.")
+        raise BadRequest(f"{where}: {key}: {what[0].lower()}{what[1:]}.") from None
     return value
 
 

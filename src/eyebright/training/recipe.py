@@ -100,7 +100,7 @@ class Recipe:
     """Share of `size` that training starts with; it grows until the last quarter."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """auto: the fastest that is here."""
+    """auto: the fastest that is here; mode head looks at each picture once, on the processor."""
     devices: int = 1
     """How many of them on this machine; `torchrun` says so by itself."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
@@ -135,6 +135,10 @@ class Recipe:
         for key in ("operations", "frozen", "patience", "threads", "cache_mb", "seed"):
             _within(key, getattr(self, key), 0, 2**31)
         _within("devices", self.devices, 1, 1024)
+        if self.mode == "head" and self.device in ("cuda", "mps"):
+            raise BadRequest(
+                f"Mode head computes on the processor; leave out the device, {self.device} is for other modes."
+            )
         heads = tuple(HEADS) if self.mode == "head" else ("logistic", "paper")
         if self.head not in heads:
             raise BadRequest(f"With mode {self.mode} the head is one of {', '.join(heads)}; {self.head!r} is not.")
