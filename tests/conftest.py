@@ -10,6 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from pictures import write_patterns
+
 HERE = Path(__file__).parent
 NETWORK_LOG = Path(tempfile.mkdtemp(prefix="eyebright-tests-")) / "network.log"
 
@@ -63,3 +65,17 @@ def eyebright_process(tmp_path):
         return subprocess.run(command, check=False, **options)
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet_neighbor(tmp_path_factory):
+    """A cache of our own, in every process that a test starts; and one thread, since these machines are shared."""
+    os.environ["EYEBRIGHT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def patterns(tmp_path_factory):
+    """A folder of stripes, checks and blobs, 48 x 40 pixels: train/, validation/ and test/, a folder a label."""
+    return write_patterns(tmp_path_factory.mktemp("data") / "patterns")

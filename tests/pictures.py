@@ -17,6 +17,27 @@ def noise(width=64, height=48, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
 
 
+def write_patterns(root, counts=(("train", 14), ("validation", 8), ("test", 8)), seed=0):
+    """Stripes, checks and blobs in random colors, as root/split/label/number.png; so many of each label and split."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:40, :48]
+    for split, count in counts:
+        for kind in ("blobs", "checks", "stripes"):
+            place = root / split / kind
+            place.mkdir(parents=True)
+            for number in range(count):
+                side, (left, top) = random.integers(4, 9), random.integers(0, 8, 2)
+                pattern = {
+                    "blobs": (x - 16 - 2 * left) ** 2 + (y - 14 - top) ** 2 < 20 * side,
+                    "checks": ((x + left) // side + (y + top) // side) % 2,
+                    "stripes": ((x + left) // side) % 2,
+                }[kind]
+                colors = random.integers(0, 256, (2, 3))
+                pixels = np.where(pattern[..., None] > 0, *colors) + random.normal(0, 12, (40, 48, 3))
+                (place / f"{number}.png").write_bytes(encoded(np.clip(pixels, 0, 255).astype(np.uint8)))
+    return root
+
+
 def plain(color, width=64, height=48):
     """A picture of one color."""
     return Image.new("RGB", (width, height), COLORS.get(color, color))
