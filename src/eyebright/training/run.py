@@ -75,7 +75,7 @@ class Run:
         """What run.json says; empty where there is none."""
         try:
             about = json.loads((self.path / "run.json").read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return about if isinstance(about, dict) else {}
 
@@ -137,7 +137,7 @@ class Run:
         """The steps that log.jsonl tells of, each once: after a resume the later telling counts."""
         found: dict[int, dict[str, Any]] = {}
         try:
-            lines = (self.path / "log.jsonl").read_text("utf-8").splitlines()
+            lines = (self.path / "log.jsonl").read_bytes().splitlines()
         except OSError:
             return []
         for line in lines:
@@ -145,7 +145,7 @@ class Run:
                 event = json.loads(line)
             except ValueError:
                 continue  # the line that a kill cut short
-            if event.get("event") == "progress":
+            if isinstance(event, dict) and event.get("event") == "progress":
                 found[event["step"]] = event
         return [found[step] for step in sorted(found)]
 
