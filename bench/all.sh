@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# `make bench`: the figures of docs/benchmarks.md, one after another (about 40 minutes on a quiet machine with 2 cores).
-# Needs EYEBRIGHT_DATA, and an environment with the extra `train` for the float model. Peers have environments of their
-# own (bench/peers/run.py), and so has the install size (bench/install_size.py).
+# `make bench`: the figures of docs/benchmarks.md, one after another (hours on a quiet machine with 2 cores).
+# Needs EYEBRIGHT_DATA, and an environment with the extra `train` and the packages of weights (bench/choose_network.py).
+# Peers and plain baselines have environments of their own (bench/peers/run.py, bench/baselines/README.md), and so has
+# the install size (bench/install_size.py).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
@@ -17,3 +18,11 @@ say none of these && "$python" bench/none_of_these.py
 say bombs && "$python" -W ignore bench/bombs.py
 say hostile models && "$python" bench/hostile_models.py
 say mutated pictures && "$python" -W ignore bench/fuzz_pictures.py --count 20000 --seed 0
+
+say near duplicates && "$python" bench/near_duplicates.py
+say networks && "$python" bench/choose_network.py
+say killed and resumed && "$python" bench/kill_resume.py
+say two processes && "$python" bench/two_processes.py
+say the head beside a plain script
+"$python" bench/baselines/clothing_head.py clothing --folds 5 --test --output "$work/plain.npz"
+"$python" bench/learn/head.py "$work/plain.npz"

@@ -1,6 +1,7 @@
-"""The picture in the README: photos beside what `eyebright predict` really prints of them, as one SVG.
+"""Pictures in the README and in docs/teach.md: photos beside what `eyebright predict` really prints of them, as an SVG.
 
-python tools/readme_picture.py FOLDER        the folder with chelsea.png, coffee.png and rocket.jpg (`make demo`)
+python tools/readme_picture.py FOLDER           with chelsea.png, coffee.png and rocket.jpg (`make demo`)
+python tools/readme_picture.py FOLDER MODEL     with hat.jpg, dress.jpg and beanie.jpg, and a model that was taught
 """
 
 import base64
@@ -12,24 +13,28 @@ from pathlib import Path
 
 from PIL import Image
 
-OUTPUT = Path(__file__).parents[1] / "docs" / "images" / "predict.svg"
-PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg")
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+SHIPPED = ("chelsea.png", "coffee.png", "rocket.jpg")
+TAUGHT = ("hat.jpg", "dress.jpg", "beanie.jpg")
 LINE, TOP, SIDE, LEFT = 19, 64, 116, 160
 
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    command = [str(Path(sys.executable).with_name("eyebright")), "predict", *PHOTOS]
+    model = [str(Path(path).absolute()) for path in sys.argv[2:]]
+    photos, output, said = (TAUGHT, "teach.svg", " --model run/model.onnx") if model else (SHIPPED, "predict.svg", "")
+    command = [str(Path(sys.executable).with_name("eyebright")), "predict", *photos]
+    command += ["--model", *model] if model else []
     printed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
     blocks = split(printed.splitlines())
     y, parts = TOP, []
-    for name, lines in zip(PHOTOS, blocks, strict=True):
+    for name, lines in zip(photos, blocks, strict=True):
         parts.append(f'<image x="24" y="{y}" width="{SIDE}" height="{SIDE}" href="{thumbnail(folder / name)}"/>')
         for number, line in enumerate(lines):
             parts.append(text(LEFT, y + 14 + number * LINE, line, kind(line) if number == 0 else "row"))
         y += max(SIDE, len(lines) * LINE) + 22
-    body = "\n".join([text(24, 40, f"$ eyebright predict {' '.join(PHOTOS)}", "prompt"), *parts])
-    OUTPUT.write_text(
+    body = "\n".join([text(24, 40, f"$ eyebright predict {' '.join(photos)}{said}", "prompt"), *parts])
+    (IMAGES / output).write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{y}" viewBox="0 0 760 {y}" role="img" '
         f'aria-label="{escape(" ".join(printed.split()), quote=True)}">\n'
         "<style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;"

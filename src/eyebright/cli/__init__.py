@@ -28,7 +28,7 @@ VERBS = {
     "verify": "Run the self-test of a model file on this machine.",
     "import": "Wrap an ONNX classifier from elsewhere as a model file.",
     "encoders": "List the networks that can be trained, or look inside one.",
-    "train": "Teach a network your own labels, from a folder of labeled pictures.",
+    "train": "Teach a network your own labels, from a folder of pictures.",
     "models": "List the models that ship, or build them.",
     "doctor": "Check this installation.",
     "completion": "Print the completion script for your shell.",

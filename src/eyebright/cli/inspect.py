@@ -77,8 +77,8 @@ def _figure(figure: Any) -> str:
 
 
 def _wrapped(name: str, text: str) -> str:
-    indent = " " * 16 if name else "  "
-    return click.wrap_text(options.one_line(text), 98, f"  {name:<14}" if name else "  ", indent)
+    indent = " " * 20 if name else "  "
+    return click.wrap_text(options.one_line(text), 98, f"  {name:<18}" if name else "  ", indent)
 
 
 def _tree(metadata: Any) -> None:
