@@ -92,7 +92,12 @@ def command(
     show = Show(plain, silent=not speaks())
     source, recipe = asked(data, run, task, promised, file, keys, reader, positive, crops, resume, given)
     dataset = read(source, show)
-    result = train(dataset, run, recipe, resume=resume, force=force, anyway=anyway, tell=show, source=source)
+    try:
+        result = train(dataset, run, recipe, resume=resume, force=force, anyway=anyway, tell=show, source=source)
+    except KeyboardInterrupt:
+        if (run / "run.json").exists():
+            show.say(f"Go on with:  eyebright train --resume -o {run}")
+        raise
     if not speaks():
         return 0
     if prove_resume:
@@ -126,7 +131,7 @@ def asked(
         if data or wanted or file or task or reader or positive or crops:
             raise BadRequest(f"--resume goes on with what {run} was begun with; leave out the rest.")
         source = Run(run).about().get("data")
-        if not isinstance(source, dict) or not source.get("path"):
+        if not isinstance(source, dict) or not isinstance(source.get("path"), str):
             raise BadRequest(f"{run} holds no run to go on with.")
         return source, None
     if data is None:
@@ -184,7 +189,8 @@ def read(source: dict[str, Any], show: "Show") -> "Dataset":
     from eyebright.data import Dataset
     from eyebright.data.dataset import SPLITS
 
-    dataset = Dataset.read(**source)
+    reader, task, positive, crops = (source.get(key) for key in ("reader", "task", "positive", "crops"))
+    dataset = Dataset.read(source["path"], reader, task, positive, bool(crops))
     counts = Counter(item.split for item in dataset.items)
     splits = ", ".join(f"{counts[split]:,} {split}" for split in SPLITS if counts[split])
     show.say(f"{dataset.name}: {len(dataset.labels)} labels, task {dataset.task}; {splits}.")

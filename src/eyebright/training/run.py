@@ -229,14 +229,16 @@ def may_open(folder: Run, recipe_hash: str, resume: bool, force: bool) -> None:
         return
     if (about or (folder.path / "recipe.toml").exists()) and not force:
         raise CannotWrite(f"{folder.path} holds a run; --resume goes on with it, --force replaces it.")
+    if folder.path.exists() and not folder.path.is_dir():
+        raise CannotWrite(f"{folder.path} is a file; take another name for the run's folder.")
     if folder.path.exists() and not about and any(folder.path.iterdir()):
         raise CannotWrite(f"{folder.path} is not empty and no run; take another folder.")
 
 
 def open_run(folder: Run, recipe: Recipe, recipe_hash: str, data: Dataset, source: dict[str, Any]) -> None:
     """Make the folder; what another run left there goes."""
-    folder.clear()
     try:
+        folder.clear()
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotWrite(f"{folder.path} cannot be made: {(error.strerror or str(error)).lower()}.") from None
