@@ -41,10 +41,12 @@ def finish(
     logits: Mapping[Split, Floats],
     spec: Input,
     card: Card,
+    file_logits: Floats | None = None,
 ) -> Finished:
     """A model file from a graph whose logits are `logits` on the validation split, and perhaps on others.
 
-    Raises BadModelFile where the file says something else than these.
+    `file_logits` are the graph's on the validation split, where it was fitted again with these pictures; `logits` then
+    hold what was said of them before. Raises BadModelFile where the file says something else than these.
     """
     name = f"{data.name}, {len(data.labels)} labels"
     validation, truth = data.part("validation"), data.part("validation").targets()
@@ -72,7 +74,10 @@ def finish(
     )
     sealed = selftest.seal(graph, metadata, name)
     some = range(min(ALIKE, len(truth)))
-    same(scores_of(sealed, validation.only([validation.items[at] for at in some]), spec), scores[some])
+    expected = (
+        scores if file_logits is None else calibration.activate(file_logits / temperature, data.task).astype(np.float32)
+    )
+    same(scores_of(sealed, validation.only([validation.items[at] for at in some]), spec), expected[some])
 
     test = data.part("test")
     split: Split = "test" if test.items else "validation"

@@ -38,6 +38,8 @@ class Recipe:
     """Pixels a side that the network sees; 0: what the encoder was drawn for."""
     head: str = "logistic"
     """logistic, or paper: the layers of the encoder's paper; mode head has naive-bayes, svm, tree and others."""
+    refit: bool = False
+    """head: once its cost is chosen, learn from the validation pictures too; what is told of them is from before."""
     crop: float = 1.0
     """What a picture shows the network: 1 the centered square, 0.875 less of it, 0 the whole, stretched."""
     seed: int = 0

@@ -31,18 +31,24 @@ class Embedded(NamedTuple):
 
     encoder: ModelFile
     rows: dict[Split, Floats]  # (N, D)
-    mirrored: Floats  # (N, D): the training pictures, mirrored
+    mirrored: dict[Split, Floats]  # (N, D); empty where pictures are not mirrored
     targets: dict[Split, Floats]  # (N, L)
 
 
 def by_head(data: Dataset, identities: Sequence[str], recipe: Recipe, about: Card, tell: Tell) -> Finished:
     """Mode `head`, from data to model file; `identities` has a hash of each item's picture."""
     seen = see(data, identities, recipe, tell)
-    head = fit_head(seen, recipe, data.task, tell)
+    head, cost = fit_head(seen, recipe, data.task, tell)
+    logits = say(head, seen, data.task)
+    again = None
+    if recipe.refit:
+        head = refit(seen, recipe, data.task, cost)
+        again = say(head, seen, data.task)
+        logits = {**again, "validation": logits["validation"]}
     graph = with_fitted(onnx.load_from_string(seen.encoder.data), head, data.task)
     spec = Input(size=seen.encoder.metadata.input.size, crop=recipe.crop)
     tell(Said("Writing the model file and trying it ..."))
-    return finish(graph, data, say(head, seen, data.task), spec, about)
+    return finish(graph, data, logits, spec, about, again["validation"] if again else None)
 
 
 def see(data: Dataset, identities: Sequence[str], recipe: Recipe, tell: Tell) -> Embedded:
@@ -52,26 +58,19 @@ def see(data: Dataset, identities: Sequence[str], recipe: Recipe, tell: Tell) ->
     spec = Input(size=encoder.metadata.input.size, crop=recipe.crop)
     threads = recipe.threads or cores()
     both = embed(data, identities, encoder, spec, threads, recipe.flip, counting(tell, "seen"))
-    own, mirrored = (both[:, 0], both[:, 1]) if recipe.flip else (both, both[:0])
+    views = both if recipe.flip else both[:, None]
     places = {split: [at for at, item in enumerate(data.items) if item.split == split] for split in SPLITS}
     return Embedded(
         encoder,
-        {split: own[at] for split, at in places.items()},
-        mirrored[places["train"]] if recipe.flip else mirrored,
+        {split: views[at, 0] for split, at in places.items()},
+        {split: views[at, 1:].reshape(-1, views.shape[2]) for split, at in places.items()},
         {split: data.part(split).targets() for split in SPLITS},
     )
 
 
 def best_logistic(seen: Embedded, task: Task) -> tuple[Linear, float]:
-    """The head whose cost explains the validation split best, and that cost.
-
-    A picture and its mirror image weigh one half each.
-    """
-    rows, targets = seen.rows["train"], seen.targets["train"]
-    weights = np.ones(len(rows), np.float32)
-    if len(seen.mirrored):
-        rows, targets = np.concatenate([rows, seen.mirrored]), np.concatenate([targets, targets])
-        weights = np.full(len(rows), 0.5, np.float32)
+    """The head whose cost explains the validation split best, and that cost."""
+    rows, targets, weights = examples(seen, ["train"])
     best: tuple[float, Linear, float] | None = None
     worse = 0
     for cost, head in zip(logistic.COSTS, logistic.path(rows, targets, task, weights=weights), strict=False):
@@ -88,15 +87,35 @@ def best_logistic(seen: Embedded, task: Task) -> tuple[Linear, float]:
     return best[1], best[2]
 
 
-def fit_head(seen: Embedded, recipe: Recipe, task: Task, tell: Tell) -> Head:
-    """The head that the recipe names."""
+def examples(seen: Embedded, splits: Sequence[Split]) -> tuple[Floats, Floats, Floats]:
+    """(N, D), (N, L), (N,): embeddings, targets and weights; a picture and its mirror image weigh one half each."""
+    rows = [part[split] for part in (seen.rows, seen.mirrored) for split in splits if len(part[split])]
+    targets = [seen.targets[split] for part in (seen.rows, seen.mirrored) for split in splits if len(part[split])]
+    count = sum(len(part) for part in rows)
+    share = sum(len(seen.rows[split]) for split in splits) / count
+    return np.concatenate(rows), np.concatenate(targets), np.full(count, share, np.float32)
+
+
+def refit(seen: Embedded, recipe: Recipe, task: Task, cost: float) -> Head:
+    """The same head from the training and validation pictures together."""
+    rows, targets, weights = examples(seen, ["train", "validation"])
     if recipe.head == "logistic":
-        head, cost = best_logistic(seen, task)
-        tell(Said(f"Fitted logistic regression; of {len(logistic.COSTS)} costs {cost:g} suits the validation split."))
+        *_, head = logistic.path(rows, targets, task, [c for c in logistic.COSTS if c <= cost], weights)
         return head
     from eyebright.classifier.traditional import fit
 
-    return fit(recipe.head, seen.rows["train"], seen.targets["train"], task)
+    return fit(recipe.head, rows, targets, task)
+
+
+def fit_head(seen: Embedded, recipe: Recipe, task: Task, tell: Tell) -> tuple[Head, float]:
+    """The head that the recipe names, and the cost that was chosen, if it has one."""
+    if recipe.head == "logistic":
+        head, cost = best_logistic(seen, task)
+        tell(Said(f"Fitted logistic regression; of {len(logistic.COSTS)} costs {cost:g} suits the validation split."))
+        return head, cost
+    from eyebright.classifier.traditional import fit
+
+    return fit(recipe.head, seen.rows["train"], seen.targets["train"], task), 0.0
 
 
 def say(head: Head, seen: Embedded, task: Task) -> dict[Split, Floats]:
