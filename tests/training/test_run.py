@@ -16,7 +16,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from eyebright import modelfile, selftest  # noqa: E402
 from eyebright.data import Dataset  # noqa: E402
-from eyebright.errors import BadRequest, CannotWrite  # noqa: E402
+from eyebright.errors import BadRequest, CannotWrite, MissingExtra  # noqa: E402
 from eyebright.training import Recipe, checkpoint, learn, plan, prove, train  # noqa: E402
 from eyebright.training.events import Progress, Said  # noqa: E402
 from eyebright.training.loop import Diverged  # noqa: E402
@@ -315,3 +315,25 @@ def test_the_log_tells_what_happened(whole):
     lines = [json.loads(line) for line in (whole[0].run / "log.jsonl").read_text().splitlines()]
     assert {line["event"] for line in lines} == {"said", "progress"}
     assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
+
+
+def test_tensorboard_gets_the_same_numbers(data, recipe, tmp_path):
+    """Where it is installed."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with pytest.raises(Killed):
+        train(data, tmp_path / "run", replace(recipe, tensorboard=True), tell=until_written)
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    history = Run(tmp_path / "run").history()
+    assert [event.step for event in events.Scalars("training/loss")] == list(range(1, 13))
+    assert [event.value for event in events.Scalars("training/loss")] == pytest.approx([one["loss"] for one in history])
+    judged = [one["judged"]["value"] for one in history if one["judged"]]
+    assert [event.value for event in events.Scalars("validation/measure")] == pytest.approx(judged)
+
+
+def test_tensorboard_that_is_missing_is_said_before_anything_is_learned(data, recipe, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtra, match="need the package tensorboard: pip install tensorboard"):
+        train(data, tmp_path / "run", replace(recipe, tensorboard=True))
+    assert not (tmp_path / "run").exists()

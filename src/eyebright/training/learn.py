@@ -114,8 +114,9 @@ def learn(
         return Batches(pictures, targets, recipe, size, steps, fabric.global_rank, fabric.world_size)
 
     a_pass = plan.by_epochs(1, len(targets), recipe.batch)
-    steps = place.steps or plan.by_epochs(recipe.epochs, len(targets), recipe.batch)
-    if recipe.minutes and not place.steps:
+    planned = fabric.broadcast(place.steps)  # what the first process knows: others may have looked too early
+    steps = planned or plan.by_epochs(recipe.epochs, len(targets), recipe.batch)
+    if recipe.minutes and not planned:
         told(Said("Taking a few steps to see how many fit in the time ..."))
         step_s = plan.seconds_a_step(learner, batches_of(steps), fabric, loss_of)
         began = time.monotonic()

@@ -4,7 +4,7 @@ recipe.toml      how it is done, every key
 run.json         on which pictures, and how many steps were planned
 log.jsonl        a line for each thing that happened
 checkpoints/     where to go on after a stop
-curves.png  report.html
+curves.png  report.html  tensorboard/ (if the recipe wants it)
 model.onnx  labels.txt  use.py
 """
 
@@ -32,7 +32,7 @@ from eyebright.training.transfer import by_head
 
 MODEL = "model.onnx"
 FILES = ("recipe.toml", "run.json", "log.jsonl", "curves.png", "report.html", MODEL, "labels.txt", "use.py")
-FOLDERS = ("checkpoints", "pixels", "twin")
+FOLDERS = ("checkpoints", "pixels", "twin", "tensorboard")
 NAMED = 12  # labels that a card names
 USE = '''"""Names pictures with the model beside this file: python use.py photo.jpg ..."""
 
@@ -177,12 +177,14 @@ def train(
     recipe_hash = hashlib.sha256((recipe.write() + data.content_hash).encode()).hexdigest()
     if first:
         may_open(folder, recipe_hash, resume, force)
+    listeners = [tell]
     heard: list[Event] = []  # before there is a folder with a log
 
     def told(event: Event) -> None:
         if first:
             heard.append(event) if not opened else folder.log(event)
-            tell(event)
+            for listener in listeners:
+                listener(event)
 
     opened = resume
     good, identities = checked(data, anyway or resume, told)  # what is resumed was wanted when it began
@@ -197,8 +199,11 @@ def train(
             finished = by_head(good, identities, recipe, about, told)
         else:
             with extra("train", "training"):
+                from eyebright.training.board import board
                 from eyebright.training.learn import Place, by_learning  # torch, which a second head does without
 
+            if recipe.tensorboard and first:
+                listeners.append(board(folder.path / "tensorboard"))
             place = Place(folder.path / "checkpoints", folder.path / "pixels", recipe_hash, folder.planned, folder.plan)
             finished = by_learning(good, identities, recipe, about, place, began, told)
     except (BadRequest, BadModelFile, MissingExtra):
