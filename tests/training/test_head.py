@@ -257,3 +257,14 @@ def test_an_audit_that_found_nothing_is_not_repeated(data, monkeypatch):
 def test_what_was_fitted_is_said(run):
     lines = [json.loads(line) for line in (run.run / "log.jsonl").read_text().splitlines()]
     assert any("costs" in line["text"] and "suits the validation split" in line["text"] for line in lines)
+
+
+def test_what_is_fitted_again_is_judged_by_what_was_said_before(run, data, tmp_path):
+    """With `refit` the head has seen the validation pictures: what it says of them now is no evidence."""
+    rest = data.only([item for item in data.items if item.split != "test"])
+    once, again = (train(rest, tmp_path / str(refit), replace(RECIPE, refit=refit)) for refit in (False, True))
+    assert once.figures == again.figures
+    models = [modelfile.read(result.model) for result in (once, again)]
+    assert models[0].data != models[1].data
+    assert models[0].metadata.card.calibration == models[1].metadata.card.calibration
+    selftest.open_tested(models[1])
