@@ -39,7 +39,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # numpy, Pillow, the runtime and torch are imported when they are first needed, so that `import eyebright` is instant
+    # numpy, Pillow, the runtime and torch are imported when first needed, so that `import eyebright` is instant
     if name in __all__:
         return getattr(import_module(HOMES.get(name, "eyebright.recognize")), name)
     raise AttributeError(f"module 'eyebright' has no attribute {name!r}")
