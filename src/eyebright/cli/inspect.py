@@ -37,6 +37,8 @@ def command(model: str | None, labels: bool, schema: bool, form: str) -> int:
     metadata_, card = file.metadata, file.metadata.card
     spec = metadata_.input
     crop = f"the middle {spec.crop:.1%} of the shorter side" if spec.crop else "the whole picture, stretched"
+    if spec.crop == 1:
+        crop = "the centered square"
     parts = [f"{len(metadata_.labels):,} labels"] + (
         [f"{len(metadata_.hierarchy):,} above them"] * bool(metadata_.hierarchy)
     )

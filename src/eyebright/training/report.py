@@ -116,7 +116,7 @@ def page(finished: Finished, data: Dataset, recipe: Recipe, history: Sequence[di
     part = data.part(finished.split)
     rows = "".join(
         f"<tr><th scope=row>{escape(key)}</th><td>{figure.value:.3f}</td><td>{interval(figure)}</td>"
-        f"<td>{figure.n or ''}</td><td>{escape(figure.method)}</td></tr>"
+        f"<td>{figure.n or ''}</td><td class=text>{escape(figure.method.partition('; ')[2])}</td></tr>"
         for key, figure in card.metrics.items()
     )
     charts = "".join(svg(name, curve) for name, curve in curves(history, data.task).items())
@@ -160,13 +160,15 @@ def confused(finished: Finished, part: Dataset) -> str:
     if part.task == "multi":
         return ""
     table = metrics.confusion(finished.scores, part.targets())
+    totals = table.sum(1)
     np.fill_diagonal(table, 0)
     found = []
     for at in np.argsort(-table, axis=None, kind="stable")[:WORST].tolist():
         true, said = divmod(at, len(part.labels))
         if table[true, said]:
             names = part.labels[true].label, part.labels[said].label
-            found.append(f"<li>{table[true, said]} of {escape(names[0])} were taken for {escape(names[1])}</li>")
+            of = f"{table[true, said]:,} of {totals[true]:,} {escape(names[0])}"
+            found.append(f"<li>{of} were taken for {escape(names[1])}</li>")
     return "".join(found)
 
 
@@ -182,7 +184,7 @@ PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; }}
 th, td {{ text-align: right; padding: .2rem .8rem; border-bottom: 1px solid var(--faint); vertical-align: top; }}
-th[scope=row], td:last-child {{ text-align: left; }}
+th[scope=row], .text {{ text-align: left; }}
 svg {{ width: 100%; height: auto; display: block; margin: 1rem 0; }}
 svg text {{ font-size: 12px; fill: currentColor; }}
 svg .name {{ font-size: 14px; font-weight: 600; }}
@@ -199,7 +201,7 @@ pre {{ overflow-x: auto; font-size: 13px; }}
 <p>Measured with the model file itself, {split}.</p>
 <table>
 <thead><tr><th></th><th scope=col>value</th><th scope=col>95% interval</th><th scope=col>pictures</th>
-<th scope=col>how</th></tr></thead>
+<th scope=col class=text>how</th></tr></thead>
 <tbody>{rows}</tbody>
 </table>
 {mixed}
