@@ -53,6 +53,24 @@ def recognizer():
     return eyebright.load(threads=1)
 
 
+@pytest.fixture(scope="session")
+def lite0():
+    """EfficientNet-Lite0 with its published weights, as torch has it."""
+    from eyebright.classifier import Classifier
+    from eyebright.encoders.weights import load
+
+    found = load("efficientnet-lite0", "efficientnet-lite0")
+    return Classifier(found.encoder, found.head, "single", found.mean, found.std)
+
+
+@pytest.fixture(scope="session")
+def lite0_graph():
+    """The same exported as the shipped float model is; tests that change it make a copy."""
+    from eyebright.compression.shipped import build
+
+    return build("lite0", "float")
+
+
 @pytest.fixture
 def eyebright_process(tmp_path):
     """`eyebright ARGUMENTS` as a process of its own, in a folder of its own; its end is awaited."""

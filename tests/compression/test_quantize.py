@@ -34,8 +34,8 @@ OUTPUTS = ["scores", "logits", "embedding", "features"]
 
 
 @pytest.fixture(scope="module")
-def full():
-    return shipped.build("lite0", "float")
+def full(lite0_graph):
+    return lite0_graph
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,7 @@ import numpy as np
 import onnx
 
 from eyebright import models
-from eyebright.classifier import Classifier
-from eyebright.compression.shipped import build, model_file
-from eyebright.encoders.weights import load
+from eyebright.compression.shipped import model_file
 from eyebright.export import parity
 from eyebright.modelfile import KEY, from_bytes
 
@@ -44,8 +42,6 @@ def test_the_model_that_ships_is_the_one_that_is_trusted():
 
 
 @pytest.mark.parametrize("size", [128, 160, 256, 320])
-def test_other_sizes_that_the_file_lists_are_what_the_network_says_at_them(size):
+def test_other_sizes_that_the_file_lists_are_what_the_network_says_at_them(lite0, lite0_graph, size):
     """Its padding is that of 224 pixels; at other multiples of 32 it is the same."""
-    found = load("efficientnet-lite0", "efficientnet-lite0")
-    classifier = Classifier(found.encoder, found.head, "single", found.mean, found.std)
-    assert parity.check(classifier, build("lite0", "float"), parity.pictures(size)) < 1e-4
+    assert parity.check(lite0, lite0_graph, parity.pictures(size)) < 1e-4

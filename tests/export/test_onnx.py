@@ -15,7 +15,6 @@ torch = pytest.importorskip("torch")
 from eyebright.classifier import Classifier  # noqa: E402
 from eyebright.encoders import Encoder  # noqa: E402
 from eyebright.encoders.layers import same_conv  # noqa: E402
-from eyebright.encoders.weights import pretrained  # noqa: E402
 from eyebright.errors import BadModelFile  # noqa: E402
 from eyebright.export import parity  # noqa: E402
 from eyebright.export.onnx import to_onnx  # noqa: E402
@@ -38,11 +37,6 @@ def run(model, images):
 
 def initializers(model):
     return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-
-
-@pytest.fixture(scope="module")
-def lite0():
-    return Classifier(*pretrained("efficientnet-lite0"), "single", [127.0], [128.0])
 
 
 @pytest.fixture(scope="module")
