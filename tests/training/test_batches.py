@@ -83,6 +83,12 @@ def test_two_processes_share_what_one_would_see(balance):
         assert torch.equal(torch.cat([part.targets for part in parts]), whole.targets)
 
 
+def test_a_network_may_learn_at_less_than_the_size_that_it_is_judged_at():
+    """Crops show things larger than they will be (Touvron et al. 2019, arXiv:1906.06423)."""
+    smaller = Batches(None, np.eye(4, dtype=np.float32), replace(BUSY, learn_scale=0.75), 224, 100)
+    assert {smaller.size_at(step) for step in range(100)} == {168}
+
+
 def test_pictures_grow_until_the_last_quarter():
     """In steps of 32 pixels, and never beyond what was asked for."""
     growing = Batches(None, np.eye(4, dtype=np.float32), replace(BUSY, progressive=0.5), 224, 100)

@@ -74,7 +74,7 @@ def test_stages_begin_to_learn_from_the_top():
 
 
 def test_frozen_stages_never_learn():
-    one = learner(mode="finetune", frozen=2)
+    one = learner(mode="finetune", frozen=0.67)
     before = copied(one)
     one.open_stages(1.0)
     a_step(one)

@@ -77,11 +77,11 @@ class Batches:
 
     def size_at(self, step: int) -> int:
         """Pixels a side at a step: from a share of the size at the start to all of it in the last quarter."""
-        share = self.recipe.progressive
+        full, share = round(self.size * self.recipe.learn_scale), self.recipe.progressive
         if share == 1:
-            return self.size
+            return full
         grown = min(step / max(0.75 * self.steps, 1), 1.0)
-        return min(self.size, max(GRAIN, round(self.size * (share + (1 - share) * grown) / GRAIN) * GRAIN))
+        return min(full, max(GRAIN, round(full * (share + (1 - share) * grown) / GRAIN) * GRAIN))
 
 
 class Order:

@@ -68,11 +68,12 @@ class Learner:
     def open_stages(self, progress: float) -> None:
         """Which stages learn at this share of the way; the others stand still, their batch statistics too."""
         recipe, count = self.recipe, len(self.stages)
+        still = min(int(recipe.frozen * count), count - 1)
         self.classifier.train()
         for number, stage in enumerate(self.stages):
             from_top = count - 1 - number
             open_at = recipe.unfreeze * from_top / max(count - 1, 1)
-            learns = number >= recipe.frozen and (from_top == 0 or progress >= open_at)
+            learns = number >= still and (from_top == 0 or progress >= open_at)
             stage.requires_grad_(learns)
             stage.train(learns)
         if recipe.freeze_norms:

@@ -67,8 +67,8 @@ class Recipe:
     """finetune: each stage learns this many times as fast as the one above it."""
     unfreeze: float = 0.0
     """finetune: share of all steps over which the stages begin to learn one after the other, top first."""
-    frozen: int = 0
-    """finetune: so many stages from the bottom never learn."""
+    frozen: float = 0.0
+    """finetune: share of the stages, from the bottom, that never learn; the top one always does."""
     freeze_norms: bool = False
     """finetune: batch norms keep the statistics that they came with; for small batches, and for folded weights."""
     ema: float = 0.998
@@ -98,8 +98,10 @@ class Recipe:
     """Alpha of mixup: pairs of pictures are blended; 0: none."""
     cutmix: float = 0.0
     """Alpha of cutmix: a box of one picture is put into another; with both, each batch draws one."""
+    learn_scale: float = 1.0
+    """Share of `size` at which it learns: crops show things larger, so it is best judged at a little more."""
     progressive: float = 1.0
-    """Share of `size` that training starts with; it grows until the last quarter."""
+    """Share of that size that training starts with; it grows until the last quarter."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """auto: the fastest that is here; mode head looks at each picture once, on the processor."""
@@ -117,11 +119,11 @@ class Recipe:
     """Also write TensorBoard's event files; needs the package tensorboard."""
 
     def __post_init__(self) -> None:
-        for key in ("warmup", "smoothing", "magnitude", "color", "erase", "unfreeze", "ema", "crop"):
+        for key in ("warmup", "smoothing", "magnitude", "color", "erase", "unfreeze", "ema", "crop", "frozen"):
             _within(key, getattr(self, key), 0, 1)
         for key in ("momentum", "shift"):
             _within(key, getattr(self, key), 0, 0.999)
-        for key in ("area", "layer_decay", "progressive"):
+        for key in ("area", "layer_decay", "learn_scale", "progressive"):
             _within(key, getattr(self, key), 0.05, 1)
         for key in ("epochs", "minutes", "weight_decay", "clip", "mixup", "cutmix", "save_s"):
             _within(key, getattr(self, key), 0, 1e6)
@@ -134,7 +136,7 @@ class Recipe:
             raise BadRequest(f"colors is 3, or 1 for gray; {self.colors} is not.")
         if 0 < self.size < 32:
             raise BadRequest(f"size is in pixels, 32 or more; {self.size} is too small for these networks.")
-        for key in ("operations", "frozen", "patience", "threads", "cache_mb", "seed"):
+        for key in ("operations", "patience", "threads", "cache_mb", "seed"):
             _within(key, getattr(self, key), 0, 2**31)
         _within("devices", self.devices, 1, 1024)
         if self.mode == "head" and self.device in ("cuda", "mps"):
@@ -175,7 +177,16 @@ class Recipe:
 
 DEFAULTS: dict[Mode, dict[str, Any]] = {
     "head": {},
-    "finetune": {},
+    "finetune": {
+        "epochs": 12.0,
+        "rate": 0.01,
+        "clip": 1.0,
+        "frozen": 0.34,
+        "freeze_norms": True,
+        "area": 0.35,
+        "operations": 1,
+        "learn_scale": 0.86,
+    },
     "scratch": {},
 }
 """Chosen on validation splits, see docs/benchmarks.md."""

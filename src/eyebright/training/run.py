@@ -174,7 +174,7 @@ def train(
     folder = Run(Path(run))
     first = speaks()
     recipe = recipe or (folder.recipe() if resume else Recipe())
-    recipe_hash = hashlib.sha256((recipe.write() + data.content_hash).encode()).hexdigest()
+    recipe_hash = hashlib.sha256((repr(recipe) + data.content_hash).encode()).hexdigest()
     if first:
         may_open(folder, recipe_hash, resume, force)
     listeners = [tell]
