@@ -23,12 +23,12 @@ test:  ## the tests, without the slow ones
 test-all:  ## every test
 	$(PYTHON) -m pytest
 
-check:  ## style, types, what may import what, tests with coverage
+check:  ## style, types, what may import what, the tests without the slow ones with coverage
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(dir $(PYTHON))lint-imports
-	$(PYTHON) -m pytest --cov --cov-report=term
+	$(PYTHON) -m pytest -m 'not slow' --cov --cov-report=term
 
 bench:  ## the figures of docs/benchmarks.md; needs EYEBRIGHT_DATA, a quiet machine and time
 	PYTHON=$(PYTHON) bench/all.sh
