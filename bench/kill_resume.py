@@ -3,9 +3,9 @@
     python bench/kill_resume.py [--kills 20] [--mode scratch]
 
 Made pictures, no data needed; about 10 minutes on 2 cores. A run is trained once without a stop, then again for each
-kill: started, SIGKILLed after a random time, started again with --resume. Checkpoints are written after every step, so
-that many kills fall into the writing of one. What must be equal, byte for byte, is the last checkpoint (weights,
-average, optimizer), the best weights and the model file.
+kill: started, SIGKILLed after a random time, every second of them while a checkpoint is being written, and started
+again with --resume. What must be equal, byte for byte, is the last checkpoint (weights, average, optimizer), the best
+weights and the model file.
 """
 
 import argparse
@@ -50,6 +50,8 @@ def main() -> None:
             while not last_step(twin) and child.poll() is None:
                 time.sleep(0.01)
             time.sleep(chance.uniform(0, took / 4))
+            if number % 2:
+                wait_for_writing(twin / "checkpoints", child)
             child.send_signal(signal.SIGKILL)
             child.wait()
             at = last_step(twin)
@@ -62,6 +64,12 @@ def main() -> None:
             print(f"kill {number}: after step {at}, {where}: {', '.join(different) or 'same bytes'}", flush=True)
             shutil.rmtree(twin)
         print(f"{given.kills} kills, {in_writing} in a checkpoint; bars missed: {missed}")
+
+
+def wait_for_writing(checkpoints: Path, child: subprocess.Popen[bytes]) -> None:
+    """Until a checkpoint is being written, or the run has ended."""
+    while child.poll() is None and not any(checkpoints.glob("*.partial")):
+        pass  # it takes milliseconds: no time to sleep
 
 
 def begin(data: Path, run: Path, mode: str) -> list[str]:

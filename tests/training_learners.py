@@ -4,6 +4,10 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
 import torch
 
 from eyebright.classifier import Classifier

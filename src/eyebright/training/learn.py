@@ -33,7 +33,7 @@ from eyebright.training.batches import Batches
 from eyebright.training.events import Judged, Said, Tell, counting
 from eyebright.training.finish import Finished, finish
 from eyebright.training.loop import Learner, make_loss, train
-from eyebright.training.network import classifier_of, input_size
+from eyebright.training.network import classifier_of, input_size, weights_of
 from eyebright.training.pixels import for_judging, for_learning
 from eyebright.training.precision import computes_bf16, keep_in_float32
 from eyebright.training.recipe import Recipe
@@ -147,6 +147,14 @@ def learn(
     best = checkpoint.best_weights(place.checkpoints) or learner.result()
     classifier.load_state_dict(best)
     return classifier.cpu().eval(), logits_of(classifier, dict(classifier.state_dict()), pixels, torch.device("cpu"))
+
+
+def possible(recipe: Recipe) -> None:
+    """Raise BadRequest, before a picture is read, where a recipe asks for what is not here."""
+    input_size(recipe)
+    device_of(recipe)
+    if recipe.mode == "finetune":
+        weights_of(recipe)
 
 
 def start(recipe: Recipe) -> Fabric:

@@ -24,12 +24,7 @@ def classifier_of(recipe: Recipe, labels: int, task: Task) -> Classifier:
         mean: tuple[float, ...] = HALF[0]
         std: tuple[float, ...] = HALF[1]
     else:
-        if not recipe.weights and recipe.encoder not in SOURCES:
-            raise BadRequest(
-                f"No weights of {recipe.encoder} come with Eyebright: name them with --weights, take one of "
-                f"{', '.join(SOURCES)}, or learn from nothing with --mode scratch."
-            )
-        source = recipe.weights or recipe.encoder
+        source = weights_of(recipe)
         encoder, _, mean, std = load(source, recipe.encoder, recipe.width, recipe.depth, recipe.colors, size)
     if recipe.head == "paper":
         head = paper_head(recipe.encoder, encoder, labels, recipe.width)
@@ -45,6 +40,16 @@ def input_size(recipe: Recipe) -> int:
     """Pixels a side: what the recipe says, or what its encoder was drawn for."""
     catalog.check(recipe.encoder)
     return recipe.size or catalog.input_size(recipe.encoder)
+
+
+def weights_of(recipe: Recipe) -> str:
+    """Where the pretrained weights are. Raises BadRequest where none are known."""
+    if not recipe.weights and recipe.encoder not in SOURCES:
+        raise BadRequest(
+            f"No weights of {recipe.encoder} come with Eyebright: name them with --weights, take one of "
+            f"{', '.join(SOURCES)}, or learn from nothing with --mode scratch."
+        )
+    return recipe.weights or recipe.encoder
 
 
 def bare_encoder(recipe: Recipe) -> tuple[ModelProto, int]:

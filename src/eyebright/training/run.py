@@ -25,6 +25,7 @@ from eyebright.errors import BadModelFile, BadRequest, CannotWrite, MissingExtra
 from eyebright.modelfile import Card, Figure
 from eyebright.training import report
 from eyebright.training.checks import checked
+from eyebright.training.embeddings import encoder_file
 from eyebright.training.events import Counted, Event, Tell
 from eyebright.training.finish import Finished
 from eyebright.training.recipe import Recipe
@@ -177,6 +178,13 @@ def train(
     recipe_hash = hashlib.sha256((repr(recipe) + data.content_hash).encode()).hexdigest()
     if first:
         may_open(folder, recipe_hash, resume, force)
+    with extra("train", "training"):
+        if recipe.mode == "head":
+            encoder_file(recipe)
+        else:
+            from eyebright.training.learn import possible  # torch, which a second head does without
+
+            possible(recipe)
     listeners = [tell]
     heard: list[Event] = []  # before there is a folder with a log
 
@@ -198,9 +206,8 @@ def train(
         if recipe.mode == "head":
             finished = by_head(good, identities, recipe, about, told)
         else:
-            with extra("train", "training"):
-                from eyebright.training.board import board
-                from eyebright.training.learn import Place, by_learning  # torch, which a second head does without
+            from eyebright.training.board import board
+            from eyebright.training.learn import Place, by_learning
 
             if recipe.tensorboard and first:
                 listeners.append(board(folder.path / "tensorboard"))
