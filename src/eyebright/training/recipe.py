@@ -181,6 +181,8 @@ DEFAULTS: dict[Mode, dict[str, Any]] = {
         "epochs": 12.0,
         "rate": 0.01,
         "clip": 1.0,
+        "layer_decay": 0.85,
+        "unfreeze": 0.2,
         "frozen": 0.34,
         "freeze_norms": True,
         "area": 0.35,
