@@ -151,6 +151,23 @@ class Run:
         return [found[step] for step in sorted(found)]
 
 
+class Diary:
+    """Writes each event into the run's log, and tells it on; what happened before there is a run waits for it."""
+
+    def __init__(self, listeners: list[Tell]) -> None:
+        self.before: list[Event] = []
+        self.listeners = [self.before.append, *listeners]
+
+    def __call__(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener(event)
+
+    def write_into(self, folder: Run) -> None:
+        for event in self.before:
+            folder.log(event)
+        self.listeners[0] = folder.log
+
+
 def train(
     data: Dataset | str | Path,
     run: str | Path,
@@ -185,34 +202,24 @@ def train(
             from eyebright.training.learn import possible  # torch, which a second head does without
 
             possible(recipe)
-    listeners = [tell]
-    heard: list[Event] = []  # before there is a folder with a log
-
-    def told(event: Event) -> None:
-        if first:
-            heard.append(event) if not opened else folder.log(event)
-            for listener in listeners:
-                listener(event)
-
-    opened = resume
-    good, identities = checked(data, anyway or resume, told)  # what is resumed was wanted when it began
+    diary = Diary([tell] if first else [])
+    good, identities = checked(data, anyway or resume, diary)  # what is resumed was wanted when it began
     if first and not resume:
         open_run(folder, recipe, recipe_hash, data, source or {})
-        opened = True
-        for event in heard:
-            folder.log(event)
+    if first:
+        diary.write_into(folder)
     about = card(good, recipe)
     try:
         if recipe.mode == "head":
-            finished = by_head(good, identities, recipe, about, told)
+            finished = by_head(good, identities, recipe, about, diary)
         else:
             from eyebright.training.board import board
             from eyebright.training.learn import Place, by_learning
 
             if recipe.tensorboard and first:
-                listeners.append(board(folder.path / "tensorboard"))
+                diary.listeners.append(board(folder.path / "tensorboard"))
             place = Place(folder.path / "checkpoints", folder.path / "pixels", recipe_hash, folder.planned, folder.plan)
-            finished = by_learning(good, identities, recipe, about, place, began, told)
+            finished = by_learning(good, identities, recipe, about, place, began, diary)
     except (BadRequest, BadModelFile, MissingExtra):
         if first and not resume:
             folder.forget()
