@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -52,6 +53,13 @@ def test_the_public_names_are_there():
     """What `__all__` promises."""
     import eyebright
 
-    assert all(getattr(eyebright, name) for name in eyebright.__all__)
+    workshop = {name for name, home in eyebright.HOMES.items() if home == "eyebright.training"}
+    assert all(getattr(eyebright, name) for name in eyebright.__all__ if name not in workshop)
+    for name in workshop:
+        if find_spec("torch") is None:
+            with pytest.raises(eyebright.EyebrightError, match=r"pip install 'eyebright\[train\]'"):
+                getattr(eyebright, name)
+        else:
+            assert getattr(eyebright, name)
     with pytest.raises(AttributeError, match="no attribute 'laod'"):
         _ = eyebright.laod
