@@ -3,16 +3,17 @@
 import doctest
 import pkgutil
 from importlib import import_module
+from importlib.util import find_spec
 
 import pytest
 
 import eyebright
 
-WORKSHOP = ("eyebright.encoders", "eyebright.classifier", "eyebright.training", "eyebright.export")
+WORKSHOP = tuple(f"eyebright.{part}" for part in ("encoders", "classifier", "training", "export", "compression"))
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(eyebright.__path__, "eyebright.", onerror=lambda name: None)
-    if not module.name.startswith((*WORKSHOP, "eyebright.compression")) and not module.name.endswith("__main__")
+    if not module.name.endswith("__main__") and (find_spec("torch") or not module.name.startswith(WORKSHOP))
 ]
 
 

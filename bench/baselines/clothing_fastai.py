@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import report
 import sets
 import torch
@@ -43,10 +44,11 @@ def main() -> None:
                 report.finish(options, {"lr_find": learn.lr_find(show_plot=False).valley}, {})
                 return
             learn.fine_tune(options.epochs, options.rate)
-            arrays, summary = {"labels": list(learn.dls.vocab)}, {}
+            labels = list(learn.dls.vocab)
+            arrays, summary = {"labels": labels}, {}
             for split in ("validation", *(["test"] if options.test else [])):
                 files = sorted(fv.get_image_files(photos / split))
-                targets = learn.dls.vocab.map_objs([file.parent.name for file in files]).numpy()
+                targets = np.array([labels.index(file.parent.name) for file in files])
                 scores = learn.get_preds(dl=learn.dls.test_dl(files, num_workers=0))[0].numpy()
                 summary[split] = round(report.top1(scores, targets), 4)
                 names = [str(file.relative_to(folder)) for file in files]

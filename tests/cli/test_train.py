@@ -245,6 +245,20 @@ def test_a_run_whose_recipe_was_changed_is_not_gone_on_with(eyebright, run, tmp_
     assert "run was begun with another recipe or other pictures; take another folder." in ended.err
 
 
+def test_a_run_whose_pictures_were_changed_is_not_gone_on_with(eyebright, run, patterns, tmp_path):
+    """The same names with other pixels: what was decoded and learned before would no longer be true."""
+    shutil.copytree(run, tmp_path / "run")
+    shutil.copytree(patterns, tmp_path / "patterns")
+    about = tmp_path / "run" / "run.json"
+    about.write_text(about.read_text().replace(str(patterns), str(tmp_path / "patterns")))
+    assert eyebright("train", "--resume", "-o", "run").code == 0
+    first, second = sorted((tmp_path / "patterns" / "train" / "blobs").iterdir())[:2]
+    shutil.copy(second, first)
+    ended = eyebright("train", "--resume", "-o", "run")
+    assert ended.code == 2
+    assert "The pictures of run were changed since it began; begin anew in another folder." in ended.err
+
+
 def test_a_run_whose_pictures_are_gone(eyebright, run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     about = tmp_path / "run" / "run.json"

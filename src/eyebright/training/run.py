@@ -26,7 +26,7 @@ from eyebright.modelfile import Card, Figure
 from eyebright.training import report
 from eyebright.training.checks import checked
 from eyebright.training.embeddings import encoder_file
-from eyebright.training.events import Counted, Event, Tell
+from eyebright.training.events import Counted, Event, Said, Tell
 from eyebright.training.finish import Finished
 from eyebright.training.recipe import Recipe
 from eyebright.training.transfer import by_head
@@ -204,13 +204,21 @@ def train(
             possible(recipe)
     diary = Diary([tell] if first else [])
     good, identities = checked(data, anyway or resume, diary)  # what is resumed was wanted when it began
+    pictures_hash = hashlib.sha256("\n".join(identities).encode()).hexdigest()
+    if first and resume and folder.about().get("pictures_hash") != pictures_hash:
+        raise BadRequest(f"The pictures of {folder.path} were changed since it began; begin anew in another folder.")
     if first and not resume:
-        open_run(folder, recipe, recipe_hash, data, source or {})
+        hashes = {"content_hash": data.content_hash, "recipe_hash": recipe_hash, "pictures_hash": pictures_hash}
+        open_run(folder, recipe, {"eyebright": __version__, "data": source or {}, **hashes})
     if first:
         diary.write_into(folder)
     about = card(good, recipe)
     try:
         if recipe.mode == "head":
+            if recipe.minutes:
+                diary(
+                    Said("Mode head takes one look at each picture, however long the time; it is done when it is done.")
+                )
             finished = by_head(good, identities, recipe, about, diary)
         else:
             from eyebright.training.board import board
@@ -254,7 +262,7 @@ def may_open(folder: Run, recipe_hash: str, resume: bool, force: bool) -> None:
         raise CannotWrite(f"{folder.path} is not empty and no run; take another folder.")
 
 
-def open_run(folder: Run, recipe: Recipe, recipe_hash: str, data: Dataset, source: dict[str, Any]) -> None:
+def open_run(folder: Run, recipe: Recipe, about: dict[str, Any]) -> None:
     """Make the folder; what another run left there goes."""
     try:
         folder.clear()
@@ -262,7 +270,6 @@ def open_run(folder: Run, recipe: Recipe, recipe_hash: str, data: Dataset, sourc
     except OSError as error:
         raise CannotWrite(f"{folder.path} cannot be made: {(error.strerror or str(error)).lower()}.") from None
     folder.write("recipe.toml", recipe.write())
-    about = {"eyebright": __version__, "data": source, "content_hash": data.content_hash, "recipe_hash": recipe_hash}
     folder.write("run.json", json.dumps(about, indent=1))
 
 
