@@ -216,9 +216,7 @@ def train(
     try:
         if recipe.mode == "head":
             if recipe.minutes:
-                diary(
-                    Said("Mode head takes one look at each picture, however long the time; it is done when it is done.")
-                )
+                diary(Said("Mode head takes one look at each picture and is then done; the time does not count."))
             finished = by_head(good, identities, recipe, about, diary)
         else:
             from eyebright.training.board import board
