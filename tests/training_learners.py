@@ -22,7 +22,7 @@ from pictures import noise
 ALONE = SimpleNamespace(
     device="cpu", world_size=1, global_rank=0, autocast=nullcontext, broadcast=lambda something: something
 )
-PLAIN = {"mode": "scratch", "flip": False, "smoothing": 0.0, "batch": 6, "rate": 0.05}
+PLAIN = {"mode": "scratch", "crop": 1.0, "flip": False, "smoothing": 0.0, "batch": 6, "rate": 0.05}
 
 
 def classifier(labels=3, task="single", seed=0):

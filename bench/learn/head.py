@@ -30,7 +30,7 @@ PARTS = ("train", "validation", "test")
 
 def main() -> None:
     plain = np.load(sys.argv[1])
-    recipe = Recipe.of("head", {})
+    recipe = Recipe.of("head", {}).settled("single")
     data = Dataset.read(folder() / "clothing.zip")
     order = {item.name: at for at, item in enumerate(data.items)}
     names = [str(name).removeprefix("clothing/") for name in plain["folds_names"]]

@@ -17,7 +17,7 @@ from eyebright.training.augment import LUMA, OPERATIONS, augment, blend, draw, e
 from eyebright.training.pixels import Stretched  # noqa: E402
 from pictures import noise, opened  # noqa: E402
 
-STILL = Recipe(flip=False)
+STILL = Recipe(flip=False, crop=1.0)
 EVERYTHING = Recipe(
     area=0.3, shift=0.2, color=1.0, operations=3, magnitude=1.0, erase=0.5, crop=0.875
 )  # and flip, by default
@@ -59,7 +59,7 @@ def test_without_augmentation_a_photo_looks_as_it_will_to_the_model_file(cat, cr
 def test_half_of_the_pictures_are_mirrored():
     """Those that chance picks, from left to right; the others stay."""
     pictures = squares(2)
-    images = augment(pictures, drawn(Recipe(), 2, flip=[0.49, 0.51]), Recipe(), 32).numpy()
+    images = augment(pictures, drawn(STILL, 2, flip=[0.49, 0.51]), replace(STILL, flip=True), 32).numpy()
     assert np.abs(images[0] - pictures.pixels[0, :, ::-1]).max() < 0.01
     assert np.abs(images[1] - pictures.pixels[1]).max() < 0.01
 

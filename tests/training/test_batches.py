@@ -13,7 +13,9 @@ from eyebright.training.batches import Batches, Order, rareness  # noqa: E402
 from eyebright.training.pixels import Kept  # noqa: E402
 from pictures import noise  # noqa: E402
 
-BUSY = Recipe(mode="scratch", batch=8, area=0.4, shift=0.1, color=0.5, operations=2, erase=0.3, mixup=0.4, cutmix=0.4)
+BUSY = Recipe(
+    mode="scratch", crop=1.0, batch=8, area=0.4, shift=0.1, color=0.5, operations=2, erase=0.3, mixup=0.4, cutmix=0.4
+)
 
 
 def batches(recipe=BUSY, steps=6, rank=0, world=1):

@@ -21,7 +21,7 @@ from eyebright.training.checks import checked
 from eyebright.training.events import Counted
 from eyebright.training.transfer import by_head
 
-RECIPE = Recipe.of("head", {"size": 64, "threads": 1})
+RECIPE = Recipe.of("head", {"size": 64, "threads": 1, "crop": 1.0})
 
 
 def mute(event):

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
+from torch import nn
+
+from eyebright.encoders import ENCODERS
 from eyebright.errors import BadRequest
 from eyebright.training import Recipe
 from eyebright.training.recipe import MODES, REMARKS
@@ -72,6 +75,13 @@ def test_what_cannot_be_meant_is_said_in_one_sentence(given, sentence):
         Recipe.of("scratch", given)
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_from_nothing_networks_without_norms_learn_more_gently(name):
+    normed = any(isinstance(layer, nn.BatchNorm2d) for layer in ENCODERS[name](width=0.25).modules())
+    assert Recipe.of("scratch", {"encoder": name}).rate == (0.2 if normed else 0.02)
+    assert Recipe.of("scratch", {"encoder": name, "rate": 0.1}).rate == 0.1
 
 
 def test_a_head_alone_has_heads_of_its_own():

@@ -4,16 +4,19 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from eyebright import tomlfile
 from eyebright.classifier.traditional import HEADS
 from eyebright.errors import BadRequest
+from eyebright.modelfile import Task
 
 Mode = Literal["head", "finetune", "scratch"]
 MODES: tuple[Mode, ...] = ("head", "finetune", "scratch")
+BY_TASK = -1.0
+"""A crop that the task decides: one of many labels may hold for what lies at the rim."""
 LARGEST_BYTES = 1_000_000
 """Of a recipe; what comes after is not read."""
 
@@ -40,8 +43,8 @@ class Recipe:
     """logistic, or paper: the layers of the encoder's paper; mode head has naive-bayes, svm, tree and others."""
     refit: bool = False
     """head: once its cost is chosen, learn from the validation pictures too; what is told of them is from before."""
-    crop: float = 1.0
-    """What a picture shows the network: 1 the centered square, 0.875 less of it, 0 the whole, stretched."""
+    crop: float = -1.0
+    """What it sees of a picture: 1 the middle square, 0 the whole, stretched; -1: the whole where labels are many."""
     seed: int = 0
     """All that is drawn at random follows from it."""
 
@@ -119,8 +122,10 @@ class Recipe:
     """Also write TensorBoard's event files; needs the package tensorboard."""
 
     def __post_init__(self) -> None:
-        for key in ("warmup", "smoothing", "magnitude", "color", "erase", "unfreeze", "ema", "crop", "frozen"):
+        for key in ("warmup", "smoothing", "magnitude", "color", "erase", "unfreeze", "ema", "frozen"):
             _within(key, getattr(self, key), 0, 1)
+        if self.crop != BY_TASK:
+            _within("crop", self.crop, 0, 1)
         for key in ("momentum", "shift"):
             _within(key, getattr(self, key), 0, 0.999)
         for key in ("area", "layer_decay", "learn_scale", "progressive"):
@@ -152,7 +157,11 @@ class Recipe:
     @classmethod
     def of(cls, mode: Mode, given: Mapping[str, Any], where: str = "recipe") -> "Recipe":
         """What is good for `mode`, with the keys of `given` in its place; unknown ones are refused."""
-        return tomlfile.checked({"mode": mode, **DEFAULTS[mode], **given}, cls, where)
+        defaults = DEFAULTS[mode]
+        encoder = given.get("encoder", "")
+        if mode == "scratch" and isinstance(encoder, str) and encoder.startswith(UNSTEADY) and "-bn" not in encoder:
+            defaults = {**defaults, **WITHOUT_NORMS}
+        return tomlfile.checked({"mode": mode, **defaults, **given}, cls, where)
 
     @classmethod
     def read(cls, path: Path, given: Mapping[str, Any]) -> "Recipe":
@@ -169,6 +178,10 @@ class Recipe:
         if mode not in MODES:
             raise BadRequest(f"{path}: mode is one of {', '.join(MODES)}; {mode!r} is not.")
         return cls.of(mode, {key: value for key, value in table.items() if key != "mode"}, str(path))
+
+    def settled(self, task: Task) -> "Recipe":
+        """With what depends on the task decided."""
+        return replace(self, crop=0.0 if task == "multi" else 1.0) if self.crop == BY_TASK else self
 
     def write(self) -> str:
         """As TOML, with what each key means."""
@@ -189,9 +202,20 @@ DEFAULTS: dict[Mode, dict[str, Any]] = {
         "operations": 1,
         "learn_scale": 0.86,
     },
-    "scratch": {},
+    "scratch": {
+        "batch": 128,
+        "rate": 0.2,
+        "weight_decay": 5e-4,
+        "ema": 0.995,
+        "smoothing": 0.0,
+        "shift": 0.06,
+    },
 }
 """Chosen on validation splits, see docs/benchmarks.md."""
+UNSTEADY = ("alexnet", "vgg-", "squeezenet-")
+"""Families without batch norms, but for those with -bn in their name."""
+WITHOUT_NORMS = {"rate": 0.02, "clip": 1.0}
+"""What these take from nothing: at a normed network's rate they learn nothing, or end in no number."""
 
 
 def _within(key: str, value: float, low: float, high: float) -> None:

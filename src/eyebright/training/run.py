@@ -191,7 +191,7 @@ def train(
         data = Dataset.read(data)
     folder = Run(Path(run))
     first = speaks()
-    recipe = recipe or (folder.recipe() if resume else Recipe())
+    recipe = (recipe or (folder.recipe() if resume else Recipe())).settled(data.task)
     recipe_hash = hashlib.sha256((repr(recipe) + data.content_hash).encode()).hexdigest()
     if first:
         may_open(folder, recipe_hash, resume, force)
