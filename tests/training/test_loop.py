@@ -181,12 +181,12 @@ def test_the_parts_of_a_batch_add_up(task, balance):
 
 def test_the_loss_falls_and_the_best_is_kept():
     """What is remembered as the best are the weights of that moment."""
-    values = iter([0.5, 0.9, 0.7, 0.6])
+    losses = iter([0.9, 0.5, 0.7, 0.6])
     seen = []
 
     def judge(weights):
         seen.append({name: tensor.clone() for name, tensor in weights.items()})
-        return Judged(next(values), 1.0)
+        return Judged(0.8, next(losses))
 
     one = learner(rate=0.1)
     progress = trained(one, steps=40, every=10, judge=judge)
@@ -194,15 +194,16 @@ def test_the_loss_falls_and_the_best_is_kept():
     assert progress[-1].loss < 0.8 * progress[0].loss
     assert [event.step for event in progress if event.judged] == [10, 20, 30, 40]
     assert [event.step for event in progress if event.best] == [10, 20]
-    assert one.best == Judged(0.9, 1.0)
+    assert one.best == Judged(0.8, 0.5)
     assert one.worse == 2
     assert all(torch.equal(tensor, seen[1][name]) for name, tensor in one.best_weights.items())
 
 
-def test_of_equal_ones_the_surer_is_better():
+def test_the_one_that_is_less_surprised_is_better():
+    """Of a small validation split the loss says more than the share of right answers, which moves in steps."""
     assert Judged(0.5, 1.0).better_than(Judged(0.5, 1.1))
     assert not Judged(0.5, 1.1).better_than(Judged(0.5, 1.1))
-    assert Judged(0.6, 9.0).better_than(Judged(0.5, 1.0))
+    assert not Judged(0.6, 9.0).better_than(Judged(0.5, 1.0))
 
 
 def test_patience_ends_a_run():

@@ -133,8 +133,8 @@ def test_a_run_that_was_stopped_ends_in_the_same_bytes(whole, data, recipe, tmp_
 
 def test_patience_is_remembered(data, tmp_path, monkeypatch):
     """How long nothing got better counts over a stop; and a run that stopped early does not go on when resumed."""
-    values = iter([0.5, 0.4, 0.3, 0.2, 0.1])
-    monkeypatch.setattr(learn, "judged", lambda *given: learn.Judged(next(values), 1.0))
+    losses = iter([0.5, 0.6, 0.7, 0.8, 0.9])
+    monkeypatch.setattr(learn, "judged", lambda *given: learn.Judged(0.5, next(losses)))
     recipe = Recipe.of("scratch", {**KEYS, **BUSY, "patience": 2})
     with pytest.raises(Killed):
         train(data, tmp_path / "run", recipe, tell=killed_at(7))

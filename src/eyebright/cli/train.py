@@ -248,7 +248,7 @@ class Show:
         elif isinstance(event, Progress):
             if event.judged:
                 mark = " (best so far)" if event.best else ""
-                self.best = f"  validation {event.judged.value:.3f}{mark}"
+                self.best = f"  validation {event.judged.value:.3f}, loss {event.judged.loss:.3f}{mark}"
             line = (
                 f"step {event.step:,} of {event.steps:,}  epoch {event.epoch:.1f}  loss {event.loss:.3f}{self.best}  "
                 f"{event.images_s:.0f} images a second  {left(event.left_s)} left"

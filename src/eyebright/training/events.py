@@ -27,10 +27,11 @@ class Judged:
     value: float
     """top-1, average precision or mean average precision, 0..1, by the task."""
     loss: float
-    """Negative log-likelihood, in nats."""
+    """Negative log-likelihood at the temperature that suits it best, in nats."""
 
     def better_than(self, other: "Judged | None") -> bool:
-        return other is None or (self.value, -self.loss) > (other.value, -other.loss)
+        """Less surprised by the validation split: of a few hundred pictures that says more than how many are right."""
+        return other is None or self.loss < other.loss
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,7 +214,7 @@ def logits_of(
 
 def judged(logits: NDArray[np.float32], truth: NDArray[np.float32], task: Task) -> Judged:
     """The one number of a task, and the loss."""
-    scores = calibration.activate(logits, task)
+    scores = calibration.activate(logits / calibration.fit_temperature(logits, truth, task), task)
     loss = calibration.negative_log_likelihood(scores, truth, task)
     if task == "single":
         return Judged(float(metrics.hits(scores, truth).mean()), loss)
