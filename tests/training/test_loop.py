@@ -201,9 +201,10 @@ def test_the_loss_falls_and_the_best_is_kept():
 
 def test_the_one_that_is_less_surprised_is_better():
     """Of a small validation split the loss says more than the share of right answers, which moves in steps."""
-    assert Judged(0.5, 1.0).better_than(Judged(0.5, 1.1))
-    assert not Judged(0.5, 1.1).better_than(Judged(0.5, 1.1))
-    assert not Judged(0.6, 9.0).better_than(Judged(0.5, 1.0))
+    assert Judged(0.5, 1.0).better_than(Judged(0.6, 1.1), "single")
+    assert not Judged(0.5, 1.1).better_than(Judged(0.5, 1.1), "binary")
+    assert Judged(0.6, 1.1).better_than(Judged(0.5, 1.0), "multi")
+    assert not Judged(0.5, 1.1).better_than(Judged(0.5, 1.0), "multi")
 
 
 def test_patience_ends_a_run():

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from eyebright.modelfile import Task
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -29,9 +31,16 @@ class Judged:
     loss: float
     """Negative log-likelihood at the temperature that suits it best, in nats."""
 
-    def better_than(self, other: "Judged | None") -> bool:
-        """Less surprised by the validation split: of a few hundred pictures that says more than how many are right."""
-        return other is None or self.loss < other.loss
+    def better_than(self, other: "Judged | None", task: Task) -> bool:
+        """One label: less surprised, which says more of a few hundred pictures than how many are right. Many: mAP.
+
+        There the loss is that of the common labels, and rises while rare ones are still being learned.
+        """
+        if other is None:
+            return True
+        if task == "multi":
+            return (self.value, -self.loss) > (other.value, -other.loss)
+        return self.loss < other.loss
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def train(
                 raise Diverged(
                     f"The loss on the validation split is {judged.loss} after step {learner.step:,}: {WHAT_TO_DO}"
                 )
-            best = judged.better_than(learner.best)
+            best = judged.better_than(learner.best, classifier.task)
             learner.worse = 0 if best else learner.worse + 1
             if best:
                 learner.best = judged
@@ -168,7 +168,8 @@ def learn_from(
         for more in auxiliary:
             loss = loss + AUXILIARY * loss_of(more.float(), targets)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    answers = targets.shape[1] if classifier.task == "multi" else 1  # a picture weighs the same, so one rate suits both
+    (loss * answers).backward()  # type: ignore[no-untyped-call]
     parameters = [parameter for parameter in classifier.parameters() if parameter.grad is not None]
     loss = loss.detach()
     if fabric.world_size > 1:
