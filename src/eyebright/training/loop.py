@@ -176,7 +176,7 @@ def learn_from(
         share_gradients(parameters, fabric)
         loss = fabric.all_reduce(loss, reduce_op="mean")
     if recipe.clip:
-        nn.utils.clip_grad_norm_(parameters, recipe.clip)
+        nn.utils.clip_grad_norm_(parameters, recipe.clip * answers)
     if math.isfinite(value := float(loss)):
         optimizer.step()
     return value
