@@ -41,9 +41,14 @@ def curves(history: Sequence[dict[str, Any]], task: Task) -> dict[str, Curve]:
     return found
 
 
+def kept_step(history: Sequence[dict[str, Any]]) -> int:
+    """The step whose weights were judged best, and are the model's; 0 where none was judged."""
+    return max((event["step"] for event in history if event.get("best")), default=0)
+
+
 def curves_png(history: Sequence[dict[str, Any]], task: Task) -> bytes:
-    """The curves under one another, as a PNG."""
-    found = curves(history, task)
+    """The curves under one another, as a PNG; a ring is around the judgement whose weights were kept."""
+    found, kept = curves(history, task), kept_step(history)
     page = Image.new("RGB", (2 * WIDTH, 2 * HEIGHT * max(len(found), 1)), PAPER)
     draw = ImageDraw.Draw(page)
     font = ImageFont.load_default(24)
@@ -61,6 +66,9 @@ def curves_png(history: Sequence[dict[str, Any]], task: Task) -> bytes:
             draw.line(points, LINE, 4, joint="curve")
         for x, y in points if len(points) <= 40 else points[-1:]:
             draw.ellipse([x - 5, y - 5, x + 5, y + 5], LINE)
+        for (step, _), (x, y) in zip(curve, points, strict=True):
+            if step == kept and "validation" in name:
+                draw.ellipse([x - 12, y - 12, x + 12, y + 12], None, LINE, 3)
     data = io.BytesIO()
     page.save(data, "PNG")
     return data.getvalue()
@@ -87,8 +95,8 @@ class Chart:
         return [(value, f"{value:.3g}") for value in np.linspace(self.low, self.high, 4).tolist()]
 
 
-def svg(name: str, curve: Curve) -> str:
-    """One chart for a page; a point says its value when it is pointed at."""
+def svg(name: str, curve: Curve, kept: int = 0) -> str:
+    """One chart for a page; a point says its value when it is pointed at, and one at the step `kept` has a ring."""
     chart = Chart(curve)
     lines = "".join(
         f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{chart.y(value):.1f}" y2="{chart.y(value):.1f}" class="faint"/>'
@@ -101,12 +109,17 @@ def svg(name: str, curve: Curve) -> str:
         "</circle>"
         for step, value in (curve if len(curve) <= 40 else curve[-1:])
     )
+    rings = "".join(
+        f'<circle cx="{chart.x(step):.1f}" cy="{chart.y(value):.1f}" r="7" class="ring"/>'
+        for step, value in curve
+        if step == kept and "validation" in name
+    )
     said = f"{name}: from {curve[0][1]:.3g} to {curve[-1][1]:.3g} over {curve[-1][0]:,.0f} steps"
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(said)}">{lines}'
         f'<text x="{LEFT}" y="18" class="name">{escape(name)}</text>'
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">step {chart.last:,.0f}</text>'
-        f'<polyline points="{path}"/>{dots}</svg>'
+        f'<polyline points="{path}"/>{rings}{dots}</svg>'
     )
 
 
@@ -119,7 +132,7 @@ def page(finished: Finished, data: Dataset, recipe: Recipe, history: Sequence[di
         f"<td>{figure.n or ''}</td><td class=text>{escape(figure.method.partition('; ')[2])}</td></tr>"
         for key, figure in card.metrics.items()
     )
-    charts = "".join(svg(name, curve) for name, curve in curves(history, data.task).items())
+    charts = "".join(svg(name, curve, kept_step(history)) for name, curve in curves(history, data.task).items())
     counts = data.counts()
     label_rows = "".join(
         f"<tr><th scope=row>{escape(label.label)}</th>"
@@ -138,7 +151,7 @@ def page(finished: Finished, data: Dataset, recipe: Recipe, history: Sequence[di
         split=f"on the {finished.split} split, {len(part.items):,} pictures"
         + ("" if finished.split == "test" else ", on which the training was also steered: take them for a little high"),
         rows=rows,
-        charts=f"<h2>On the way</h2>{charts}" if charts else "",
+        charts=f"<h2>On the way</h2><p>{RING}</p>{charts}" if charts else "",
         mixed=f"<h2>Most often taken for another</h2><ol>{mixed}</ol>" if mixed else "",
         label_heads=heads + threshold,
         label_rows=label_rows,
@@ -172,6 +185,7 @@ def confused(finished: Finished, part: Dataset) -> str:
     return "".join(found)
 
 
+RING = "The ring is around the judgement whose weights were kept: the best on the validation split."
 PROOF = "<!-- proof -->"
 PAGE = """<!doctype html>
 <html lang="en">
@@ -184,13 +198,16 @@ PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; }}
 th, td {{ text-align: right; padding: .2rem .8rem; border-bottom: 1px solid var(--faint); vertical-align: top; }}
+td {{ white-space: nowrap; }}
 th[scope=row], .text {{ text-align: left; }}
+td.text {{ white-space: normal; }}
 svg {{ width: 100%; height: auto; display: block; margin: 1rem 0; }}
 svg text {{ font-size: 12px; fill: currentColor; }}
 svg .name {{ font-size: 14px; font-weight: 600; }}
 svg .faint {{ stroke: var(--faint); }}
 polyline {{ fill: none; stroke: var(--line); stroke-width: 2; }}
 circle {{ fill: var(--line); }}
+circle.ring {{ fill: none; stroke: var(--line); stroke-width: 1.5; }}
 pre {{ overflow-x: auto; font-size: 13px; }}
 </style>
 </head>
