@@ -13,6 +13,7 @@ from eyebright.training import Recipe  # noqa: E402
 from eyebright.training.events import Judged  # noqa: E402
 from eyebright.training.loop import (  # noqa: E402
     Diverged,
+    frequency,
     label_weights,
     learn_from,
     make_loss,
@@ -164,6 +165,34 @@ def test_what_nobody_checked_is_not_learned():
     first, second = (F.binary_cross_entropy_with_logits(logits[at, :].detach()[k], truth[at][k]) for at, k in
                      ((0, [0]), (1, [0, 1])))  # fmt: skip
     assert float(loss.detach()) == pytest.approx(float(first + second) / 3, rel=1e-5)
+
+
+def test_smoothing_leaves_rare_labels_rare():
+    """Who says of every picture how common a label is need not say anything else when targets are smoothed."""
+    truth = torch.zeros(10, 2)
+    truth[:1, 0] = truth[:5, 1] = 1
+    common = truth.mean(0)
+    logits = torch.log(common / (1 - common)).repeat(10, 1).requires_grad_()
+    make_loss("multi", Recipe(smoothing=0.3), truth.numpy())(logits, truth).backward()
+    assert logits.grad.sum(0).tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert logits.grad.abs().min() > 0.001
+
+
+def test_how_common_a_label_is_counts_what_was_checked():
+    truth = np.array([[1, 0, np.nan], [0, np.nan, np.nan], [0, np.nan, np.nan], [0, 1, np.nan]], np.float32)
+    assert frequency(truth).tolist() == [0.25, 0.5, 0.5]
+
+
+def test_a_picture_of_many_labels_moves_weights_as_far_as_one_of_one_label_would():
+    """The sum over its answers is what is followed, and cut; the mean is what is told."""
+    few, many = learner(), learner()
+    many.classifier.task = "multi"
+    gradients = []
+    for one in (few, many):
+        loss_of = make_loss("multi", one.recipe, targets())
+        learn_from(batches(one.recipe).batch(0), one.classifier, one.optimizer, one.recipe, ALONE, loss_of)
+        gradients.append(one.classifier.head.weight.grad)
+    torch.testing.assert_close(3 * gradients[0], gradients[1])
 
 
 @pytest.mark.parametrize("task", ["single", "multi"])

@@ -233,6 +233,7 @@ def make_loss(task: Task, recipe: Recipe, targets: NDArray[np.float32]) -> Calla
     Every picture weighs the same, however many of its labels were checked, so that parts of a batch add up.
     """
     weights = label_weights(targets) if recipe.balance == "weights" else np.ones(targets.shape[1], np.float32)
+    common = torch.from_numpy(frequency(targets))
 
     def single(logits: Tensor, targets: Tensor) -> Tensor:
         soft = targets * (1 - recipe.smoothing) + recipe.smoothing / targets.shape[1]
@@ -241,13 +242,20 @@ def make_loss(task: Task, recipe: Recipe, targets: NDArray[np.float32]) -> Calla
 
     def multi(logits: Tensor, targets: Tensor) -> Tensor:
         known = ~targets.isnan()
-        soft = targets.nan_to_num() * (1 - recipe.smoothing) + recipe.smoothing / 2
+        soft = targets.nan_to_num().lerp(common.to(logits.device), recipe.smoothing)
         each = F.binary_cross_entropy_with_logits(
             logits, soft, pos_weight=torch.from_numpy(weights).to(logits.device), reduction="none"
         )
         return ((each * known).sum(1) / known.sum(1).clamp(min=1)).mean()
 
     return multi if task == "multi" else single
+
+
+def frequency(targets: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(L,): the share of pictures that have a label, of those that were checked for it; 1/2 where none was."""
+    known = ~np.isnan(targets)
+    positive = (np.nan_to_num(targets) > 0).sum(0)
+    return np.where(known.any(0), positive / np.maximum(known.sum(0), 1), 0.5).astype(np.float32)
 
 
 def label_weights(targets: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -77,7 +77,7 @@ class Recipe:
     ema: float = 0.998
     """Memory of the moving average of weights that is kept in the end; 0: the last weights."""
     smoothing: float = 0.1
-    """Label smoothing, 0..1."""
+    """Label smoothing, 0..1: a target moves this far to all labels alike; of many labels, to how common each is."""
     balance: Literal["none", "weights", "sampling"] = "none"
     """What is done for rare labels: they weigh more in the loss, or are drawn more often."""
     patience: int = 0
