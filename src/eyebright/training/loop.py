@@ -168,7 +168,7 @@ def learn_from(
         for more in auxiliary:
             loss = loss + AUXILIARY * loss_of(more.float(), targets)
     optimizer.zero_grad(set_to_none=True)
-    answers = targets.shape[1] if classifier.task == "multi" else 1  # a picture weighs the same, so one rate suits both
+    answers = targets.shape[1] ** 0.5 if classifier.task == "multi" else 1.0  # so that one rate suits both
     (loss * answers).backward()  # type: ignore[no-untyped-call]
     parameters = [parameter for parameter in classifier.parameters() if parameter.grad is not None]
     loss = loss.detach()
