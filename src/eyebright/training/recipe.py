@@ -211,11 +211,11 @@ DEFAULTS: dict[Mode, dict[str, Any]] = {
         "shift": 0.06,
     },
 }
-"""Chosen on validation splits, see docs/benchmarks.md."""
+"""Tried on validation splits, see docs/benchmarks.md."""
 UNSTEADY = ("alexnet", "vgg-", "squeezenet-")
 """Families without batch norms, but for those with -bn in their name."""
 WITHOUT_NORMS = {"rate": 0.02, "clip": 1.0}
-"""What these take from nothing: at a normed network's rate they learn nothing, or end in no number."""
+"""What these begin with from nothing; a cautious guess, not measured."""
 
 
 def _within(key: str, value: float, low: float, high: float) -> None:
