@@ -215,7 +215,7 @@ DEFAULTS: dict[Mode, dict[str, Any]] = {
 UNSTEADY = ("alexnet", "vgg-", "squeezenet-")
 """Families without batch norms, but for those with -bn in their name."""
 WITHOUT_NORMS = {"rate": 0.02, "clip": 1.0}
-"""What these begin with from nothing; a cautious guess, not measured."""
+"""What these begin with from nothing: a guess, not tuned; half a pass of AlexNet went better without it."""
 
 
 def _within(key: str, value: float, low: float, high: float) -> None:
