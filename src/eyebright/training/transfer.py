@@ -100,8 +100,7 @@ def refit(seen: Embedded, recipe: Recipe, task: Task, cost: float) -> Head:
     """The same head from the training and validation pictures together."""
     rows, targets, weights = examples(seen, ["train", "validation"])
     if recipe.head == "logistic":
-        *_, head = logistic.path(rows, targets, task, [c for c in logistic.COSTS if c <= cost], weights)
-        return head
+        return next(logistic.path(rows, targets, task, [cost], weights))
     from eyebright.classifier.traditional import fit
 
     return fit(recipe.head, rows, targets, task)
