@@ -44,7 +44,8 @@ def path(
     known = (~np.isnan(targets) * weights[:, None]).astype(np.float32)
     wanted = np.nan_to_num(targets)
     answer = _sigmoid if task == "multi" else _softmax
-    at = np.zeros((width + 1, labels), np.float32)
+    shape = (width + 1, labels)
+    at = np.zeros(shape, np.float32)
     with threadpool_limits(1):  # many small products lose more by sharing than they gain
         covariance = (z * weights[:, None]).T @ z
     for cost in costs:
@@ -56,7 +57,7 @@ def path(
 
         def loss(flat: Doubles, root: Floats = root, pulled: Floats = pulled) -> tuple[float, Doubles]:
             """Over all pictures, and its slope, in the round coordinates."""
-            parameters = solve_triangular(root, flat.reshape(at.shape).astype(np.float32), check_finite=False)
+            parameters = solve_triangular(root, flat.reshape(shape).astype(np.float32), check_finite=False)
             wrong, slope = answer(z @ parameters, wanted, known)
             pull = parameters * pulled[:, None]
             value = wrong + 0.5 * float((pull * parameters).sum(dtype=np.float64))
@@ -66,7 +67,7 @@ def path(
         with threadpool_limits(1):
             options = {"maxiter": STEPS, "ftol": 1e-8, "gtol": 3e-6}
             found = minimize(loss, (root @ at).ravel(), jac=True, method="L-BFGS-B", options=options)
-        at = solve_triangular(root, found.x.reshape(at.shape).astype(np.float32), check_finite=False)
+        at = solve_triangular(root, found.x.reshape(shape).astype(np.float32), check_finite=False)
         weight = at[:width].T * scale
         bias = at[width] - weight @ center
         yield Linear(weight.astype(np.float32), bias.astype(np.float32))
