@@ -272,6 +272,18 @@ def test_a_network_goes_on_from_the_weights_of_a_run(whole, data, tmp_path):
     assert result.figures["top1"].value > 0.4
 
 
+def test_what_makes_it_worse_than_the_head_is_not_kept(whole, data, tmp_path):
+    """Steps that are much too long end with the head that they began with, and the report says so."""
+    told = []
+    keys = {**KEYS, "epochs": 1.0, "rate": 3.0, "clip": 1.0, "precision": "float32", "weights": str(whole[0].model)}
+    result = train(data, tmp_path / "run", Recipe.of("finetune", keys), tell=told.append)
+    assert [event for event in told if isinstance(event, Said) and "head alone" in event.text]
+    assert not any(event["best"] for event in Run(result.run).history())
+    assert "that of the head alone" in (result.run / "report.html").read_text("utf-8")
+    head = train(data, tmp_path / "head", Recipe.of("head", {**keys, "rate": 0.02}))
+    assert result.figures["top1"].value == head.figures["top1"].value > 0.4
+
+
 @pytest.mark.slow
 def test_published_weights_are_tuned_from_the_head_down(data, tmp_path):
     """lite0's, that come with Eyebright."""

@@ -30,7 +30,7 @@ from eyebright.preprocessing import Pixels
 from eyebright.runtime import cores
 from eyebright.training import checkpoint, plan
 from eyebright.training.batches import Batches
-from eyebright.training.events import Judged, Said, Tell, counting
+from eyebright.training.events import MEASURES, Judged, Said, Tell, counting
 from eyebright.training.finish import Finished, finish
 from eyebright.training.loop import Learner, make_loss, train
 from eyebright.training.network import classifier_of, input_size, weights_of
@@ -131,6 +131,10 @@ def learn(
     every = plan.judged_every(steps, a_pass)
     if checkpoint.load(learner, place.checkpoints, place.recipe_hash):
         told(Said(f"Going on from step {learner.step:,} of {steps:,}."))
+    elif first_head is not None:
+        alone = fabric.broadcast(judge(learner.weights()))
+        learner.compare(alone)
+        told(Said(f"The head alone, on validation: {MEASURES[task]} {alone.value:.3f}, loss {alone.loss:.3f}."))
 
     saved = time.monotonic()
     with closing(train(learner, batches_of(steps), judge, every, fabric, loss_of)) as going:

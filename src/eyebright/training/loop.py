@@ -59,6 +59,15 @@ class Learner:
         """The weights that count at this moment: the average, or the last."""
         return self.average or self.weights()
 
+    def compare(self, judged: Judged) -> bool:
+        """Whether the weights of this moment are the best so far; then they are kept."""
+        best = judged.better_than(self.best, self.classifier.task)
+        self.worse = 0 if best else self.worse + 1
+        if best:
+            self.best = judged
+            self.best_weights = {name: tensor.clone() for name, tensor in self.result().items()}
+        return best
+
     def check(self) -> None:
         """Raise Diverged where a weight is no number, before anybody relies on it."""
         for name, tensor in self.weights().items():
@@ -136,11 +145,7 @@ def train(
                 raise Diverged(
                     f"The loss on the validation split is {judged.loss} after step {learner.step:,}: {WHAT_TO_DO}"
                 )
-            best = judged.better_than(learner.best, classifier.task)
-            learner.worse = 0 if best else learner.worse + 1
-            if best:
-                learner.best = judged
-                learner.best_weights = {name: tensor.clone() for name, tensor in learner.result().items()}
+            best = learner.compare(judged)
         spent = time.monotonic() - began
         left_s = (steps - learner.step) * spent * recipe.batch / done
         epoch = learner.step * recipe.batch / len(batches.targets)

@@ -42,7 +42,7 @@ def curves(history: Sequence[dict[str, Any]], task: Task) -> dict[str, Curve]:
 
 
 def kept_step(history: Sequence[dict[str, Any]]) -> int:
-    """The step whose weights were judged best, and are the model's; 0 where none was judged."""
+    """The step whose weights were judged best, and are the model's; 0: those of the beginning."""
     return max((event["step"] for event in history if event.get("best")), default=0)
 
 
@@ -132,7 +132,8 @@ def page(finished: Finished, data: Dataset, recipe: Recipe, history: Sequence[di
         f"<td>{figure.n or ''}</td><td class=text>{escape(figure.method.partition('; ')[2])}</td></tr>"
         for key, figure in card.metrics.items()
     )
-    charts = "".join(svg(name, curve, kept_step(history)) for name, curve in curves(history, data.task).items())
+    kept = kept_step(history)
+    charts = "".join(svg(name, curve, kept) for name, curve in curves(history, data.task).items())
     counts = data.counts()
     label_rows = "".join(
         f"<tr><th scope=row>{escape(label.label)}</th>"
@@ -151,7 +152,7 @@ def page(finished: Finished, data: Dataset, recipe: Recipe, history: Sequence[di
         split=f"on the {finished.split} split, {len(part.items):,} pictures"
         + ("" if finished.split == "test" else ", on which the training was also steered: take them for a little high"),
         rows=rows,
-        charts=f"<h2>On the way</h2><p>{RING}</p>{charts}" if charts else "",
+        charts=f"<h2>On the way</h2><p>{RING if kept else STAYED}</p>{charts}" if charts else "",
         mixed=f"<h2>Most often taken for another</h2><ol>{mixed}</ol>" if mixed else "",
         label_heads=heads + threshold,
         label_rows=label_rows,
@@ -186,6 +187,7 @@ def confused(finished: Finished, part: Dataset) -> str:
 
 
 RING = "The ring is around the judgement whose weights were kept: the best on the validation split."
+STAYED = "No judgement on the way was better than that of the head alone, so these weights were kept: it did not help."
 PROOF = "<!-- proof -->"
 PAGE = """<!doctype html>
 <html lang="en">
