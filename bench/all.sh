@@ -26,3 +26,5 @@ say two processes && "$python" bench/two_processes.py
 say the head beside a plain script
 "$python" bench/baselines/clothing_head.py clothing --folds 5 --test --output "$work/plain.npz"
 "$python" bench/learn/head.py "$work/plain.npz"
+say time of the head && "$python" bench/learn/head_time.py
+# bench/learn/compare.py and bench/learn/scratch.py take hours and the answers of bench/baselines: their docstrings say how.

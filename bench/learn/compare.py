@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ def main() -> None:
         for split in SPLITS:
             ours[split].append(scores_of(model, data.part(split), spec))
             if given.plain:
-                theirs[split].append(read(given.plain.format(seed=seed), split, data))
+                theirs[split].append(in_our_order(given.plain.format(seed=seed), split, data))
     for split in SPLITS:
         tell(split, data.part(split).targets(), data.task, ours[split], theirs[split])
     if given.plain:
@@ -76,15 +77,21 @@ def learn(data: Path, run: Path, seed: str, options: list[str]) -> None:
     print(json.dumps({"seed": seed, "wall_s": round(time.monotonic() - began), "cpu_s": round(cpu_s)}), flush=True)
 
 
-def read(file: str, split: str, data: Dataset) -> NDArray[np.floating]:
-    """The plain script's scores in the order of our items."""
+def in_our_order(
+    file: str, split: str, data: Dataset, named: Callable[[str], str] = lambda name: name
+) -> NDArray[np.floating]:
+    """(N, L): the plain script's scores for our items and labels; `named` is what it calls one of our items."""
     found = np.load(file)
     labels = [str(label) for label in found["labels"]]
-    columns = [labels.index(label.id) for label in data.labels]
-    rows = {"/".join(str(name).split("/")[-2:]): row for row, name in enumerate(found[f"{split}_names"])}
-    order = [rows["/".join(item.name.split("/")[-2:])] for item in data.part(split).items]
+    columns = [labels.index(label.id) if label.id in labels else int(label.id) for label in data.labels]
+    rows = {_ending(str(name)): row for row, name in enumerate(found[f"{split}_names"])}
+    order = [rows[_ending(named(item.name))] for item in data.part(split).items]
     scores: NDArray[np.floating] = found[f"{split}_scores"][order][:, columns]
     return scores
+
+
+def _ending(name: str) -> str:
+    return "/".join(name.split("/")[-2:])
 
 
 def tell(

@@ -5,9 +5,9 @@
 
 A .npz is what a script of bench/baselines wrote with `--test --output`; its validation split becomes ours, so that both
 learn from the same pictures. What follows `--` are keys of a recipe; by default resnet-8 at size 32, on one
-thread. Printed are top-1 of both on
-the test split and their difference, drawn again from the pictures, averaged over the seeds; and the processor time in
-training, scoring left out, until the validation split is named as well as the plain loop names it in the end.
+thread. Printed are top-1 of both on the test split and their difference, drawn again from the pictures, averaged over
+the seeds; and the processor time in training, scoring left out, until the validation split is named as well as the
+plain loop names it in the end.
 Validation alone, without opening the test split: `--validation`.
 """
 
@@ -17,10 +17,9 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from compare import tell
+from compare import in_our_order, tell
 from numpy.typing import NDArray
 
 from data import folder
@@ -48,13 +47,14 @@ def main() -> None:
     theirs: dict[str, list[Floats]] = {split: [] for split in splits}
     ratios = []
     for seed in given.seeds.split(","):
-        plain = np.load(given.plain.format(seed=seed))
+        file = given.plain.format(seed=seed)
+        plain = np.load(file)
         data = split_as(whole, {str(name) for name in plain["validation_names"]}, splits)
         curve = learned(data, given.runs / f"seed-{seed}", {**keys, "seed": seed})
         model = (given.runs / f"seed-{seed}" / "model.onnx").read_bytes()
         for split in splits:
             ours[split].append(scores_of(model, data.part(split), modelfile.from_bytes(model).metadata.input))
-            theirs[split].append(in_our_order(plain, split, data))
+            theirs[split].append(in_our_order(file, split, data, plain_name))
         there, then = float(plain["curve_validation"][-1]), float(plain["curve_cpu_s"][-1])
         reached = next((spent for spent, value in curve if value >= there), float("nan"))
         ratios.append(then / reached)
@@ -102,16 +102,6 @@ def learned(data: Dataset, run: Path, keys: dict[str, str]) -> list[tuple[float,
 
     train(data, run, recipe, force=True, anyway=True, tell=told)
     return curve
-
-
-def in_our_order(plain: Any, split: str, data: Dataset) -> Floats:
-    """(N, L): the plain script's scores for our items and labels."""
-    names = [str(label) for label in plain["labels"]]
-    columns = [names.index(label.id) if label.id in names else int(label.id) for label in data.labels]
-    rows = {str(name): row for row, name in enumerate(plain[f"{split}_names"])}
-    order = [rows[plain_name(item.name)] for item in data.part(split).items]
-    scores: Floats = plain[f"{split}_scores"][order][:, columns]
-    return scores
 
 
 if __name__ == "__main__":
