@@ -18,7 +18,7 @@ from kill_resume import pictures
 BAR = 1e-5
 KEYS = ("batch=16", "precision=float32", "mixup=0.2", "operations=1", "area=0.5", "threads=1")
 RUNS = {
-    "lite0, fine-tuned": ("--mode finetune --size 64", ("epochs=3", "rate=0.0003", "freeze_norms=true", "frozen=6")),
+    "lite0, fine-tuned": ("--mode finetune --size 64", ("epochs=3", "rate=0.0003", "freeze_norms=true", "frozen=0.67")),
     "SqueezeNet, from scratch": (
         "--mode scratch --encoder squeezenet-1.1 --width 0.25 --size 32",
         ("epochs=3", "rate=0.001"),
