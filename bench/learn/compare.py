@@ -100,16 +100,17 @@ def tell(
     task: modelfile.Task,
     ours: list[NDArray[np.floating]],
     theirs: list[NDArray[np.floating]],
+    names: tuple[str, str] = ("Eyebright", "plain"),
 ) -> None:
-    """A line with the measure, the plain script's and the difference, each with its interval."""
+    """A line with the measure of both and the difference, each with its interval."""
 
     def measure(all_scores: list[NDArray[np.floating]], weights: Weights) -> NDArray[np.float64]:
         return np.mean([value(scores, targets, task, weights) for scores in all_scores], 0)
 
     n = len(targets)
-    parts = [("Eyebright", bootstrap(lambda weights: measure(ours, weights), n))]
+    parts = [(names[0], bootstrap(lambda weights: measure(ours, weights), n))]
     if theirs:
-        parts.append(("plain", bootstrap(lambda weights: measure(theirs, weights), n)))
+        parts.append((names[1], bootstrap(lambda weights: measure(theirs, weights), n)))
         parts.append(("difference", bootstrap(lambda weights: measure(ours, weights) - measure(theirs, weights), n)))
     said = [f"{name} {found.value:.4f} ({found.low:.4f} to {found.high:.4f})" for name, found in parts]
     if task == "binary":

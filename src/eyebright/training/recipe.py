@@ -199,7 +199,7 @@ DEFAULTS: dict[Mode, dict[str, Any]] = {
         "layer_decay": 0.85,
         "unfreeze": 0.2,
         "freeze_norms": True,
-        "ema": 0.99,
+        "ema": 0.98,
         "area": 0.2,
         "operations": 1,
         "learn_scale": 0.86,
