@@ -183,18 +183,6 @@ def test_how_common_a_label_is_counts_what_was_checked():
     assert frequency(truth).tolist() == [0.25, 0.5, 0.5]
 
 
-def test_a_picture_of_many_labels_moves_weights_further_than_the_mean_of_its_answers():
-    """By the root of their number, since they pull in many directions; the mean is what is told."""
-    few, many = learner(), learner()
-    many.classifier.task = "multi"
-    gradients = []
-    for one in (few, many):
-        loss_of = make_loss("multi", one.recipe, targets())
-        learn_from(batches(one.recipe).batch(0), one.classifier, one.optimizer, one.recipe, ALONE, loss_of)
-        gradients.append(one.classifier.head.weight.grad)
-    torch.testing.assert_close(3**0.5 * gradients[0], gradients[1])
-
-
 @pytest.mark.parametrize("task", ["single", "multi"])
 @pytest.mark.parametrize("balance", ["none", "weights"])
 def test_the_parts_of_a_batch_add_up(task, balance):

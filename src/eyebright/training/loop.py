@@ -173,15 +173,14 @@ def learn_from(
         for more in auxiliary:
             loss = loss + AUXILIARY * loss_of(more.float(), targets)
     optimizer.zero_grad(set_to_none=True)
-    answers = targets.shape[1] ** 0.5 if classifier.task == "multi" else 1.0  # so that one rate suits both
-    (loss * answers).backward()  # type: ignore[no-untyped-call]
+    loss.backward()  # type: ignore[no-untyped-call]
     parameters = [parameter for parameter in classifier.parameters() if parameter.grad is not None]
     loss = loss.detach()
     if fabric.world_size > 1:
         share_gradients(parameters, fabric)
         loss = fabric.all_reduce(loss, reduce_op="mean")
     if recipe.clip:
-        nn.utils.clip_grad_norm_(parameters, recipe.clip * answers)
+        nn.utils.clip_grad_norm_(parameters, recipe.clip)
     if math.isfinite(value := float(loss)):
         optimizer.step()
     return value
