@@ -268,3 +268,26 @@ def test_what_is_fitted_again_is_judged_by_what_was_said_before(run, data, tmp_p
     assert models[0].data != models[1].data
     assert models[0].metadata.card.calibration == models[1].metadata.card.calibration
     selftest.open_tested(models[1])
+
+
+def test_plain_features_of_pixels_are_an_encoder_too(data, tmp_path):
+    """As before networks; the card claims no weights that there are not."""
+    result = train(data, tmp_path / "run", Recipe.of("head", {"encoder": "pixels", "head": "svm", "threads": 1}))
+    assert result.figures["top1"].value > 0.8
+    card = modelfile.read(result.model).metadata.card
+    assert card.lineage[0] == "colors and edges, counted"
+    assert card.licence == "that of the pictures"
+
+
+@pytest.mark.parametrize(
+    ("mode", "keys", "sentence"),
+    [
+        ("finetune", {}, "In pixels is nothing that mode finetune could learn; it is for mode head."),
+        ("scratch", {}, "In pixels is nothing that mode scratch could learn; it is for mode head."),
+        ("head", {"width": 0.5}, "pixels is no network, and has no width to choose."),
+        ("head", {"weights": "mine.pth"}, "pixels is no network, and has no weights to choose."),
+    ],
+)
+def test_pixels_are_no_network(mode, keys, sentence):
+    with pytest.raises(BadRequest, match=sentence):
+        Recipe.of(mode, {"encoder": "pixels", **keys})

@@ -66,7 +66,7 @@ def encoder_key(recipe: Recipe) -> str:
     if recipe.weights and weights.is_file():
         digest.update(weights.read_bytes())
     package = Path(eyebright.__file__).parent
-    for pattern in ("encoders/*.py", "classifier/classifier.py", "export/onnx.py"):
+    for pattern in ("encoders/*.py", "classifier/classifier.py", "classifier/pixel_features.py", "export/onnx.py"):
         for file in sorted(package.glob(pattern)):
             digest.update(file.read_bytes())
     return digest.hexdigest()

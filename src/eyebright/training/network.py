@@ -5,6 +5,7 @@ from onnx import ModelProto
 
 from eyebright.classifier import Classifier
 from eyebright.classifier.heads import auxiliary_heads, linear, paper_head
+from eyebright.classifier.pixel_features import NORMALIZATION, SIDE, pixel_features
 from eyebright.encoders import catalog
 from eyebright.encoders.published import SOURCES
 from eyebright.encoders.weights import HALF, load
@@ -12,13 +13,16 @@ from eyebright.errors import BadRequest
 from eyebright.export import parity
 from eyebright.export.onnx import to_onnx
 from eyebright.modelfile import Task
-from eyebright.training.recipe import Recipe
+from eyebright.training.recipe import PIXELS, Recipe
 
 
 def classifier_of(recipe: Recipe, labels: int, task: Task) -> Classifier:
     """A classifier for so many labels: pretrained unless it learns from scratch; its head always new."""
     size = input_size(recipe)
     torch.manual_seed(recipe.seed)
+    if recipe.encoder == PIXELS:
+        encoder = pixel_features(size)
+        return Classifier(encoder, linear(encoder, labels), task, *NORMALIZATION)
     if recipe.mode == "scratch" and not recipe.weights:
         encoder = catalog.build(recipe.encoder, recipe.width, recipe.depth, recipe.colors, size)
         mean: tuple[float, ...] = HALF[0]
@@ -38,6 +42,8 @@ def classifier_of(recipe: Recipe, labels: int, task: Task) -> Classifier:
 
 def input_size(recipe: Recipe) -> int:
     """Pixels a side: what the recipe says, or what its encoder was drawn for."""
+    if recipe.encoder == PIXELS:
+        return recipe.size or 2 * SIDE  # it is averaged down to SIDE
     catalog.check(recipe.encoder)
     return recipe.size or catalog.input_size(recipe.encoder)
 

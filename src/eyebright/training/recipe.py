@@ -15,6 +15,8 @@ from eyebright.modelfile import Task
 
 Mode = Literal["head", "finetune", "scratch"]
 MODES: tuple[Mode, ...] = ("head", "finetune", "scratch")
+PIXELS = "pixels"
+"""In the place of an encoder: colors and edges, as `classifier.pixel_features` counts them; nothing is pretrained."""
 BY_TASK = -1.0
 """A crop that the task decides: one of many labels may hold for what lies at the rim."""
 LARGEST_BYTES = 1_000_000
@@ -28,7 +30,7 @@ class Recipe:
     mode: Mode = "head"
     """head: only the last layer learns; finetune: all of a pretrained network; scratch: a network from nothing."""
     encoder: str = "efficientnet-lite0"
-    """The network, as `eyebright encoders` lists it."""
+    """The network, as `eyebright encoders` lists it; pixels: a histogram of colors and edges (HOG), for mode head."""
     weights: str = ""
     """Where the pretrained weights come from; empty: the package that carries them."""
     width: float = 1.0
@@ -148,11 +150,20 @@ class Recipe:
             raise BadRequest(
                 f"Mode head computes on the processor; leave out the device, {self.device} is for other modes."
             )
+        if self.encoder == PIXELS:
+            self._only_pixels()
         heads = tuple(HEADS) if self.mode == "head" else ("logistic", "paper")
         if self.head not in heads:
             raise BadRequest(f"With mode {self.mode} the head is one of {', '.join(heads)}; {self.head!r} is not.")
         if (self.mixup or self.cutmix) and self.batch % 2:
             raise BadRequest(f"mixup and cutmix take pictures in pairs; batch must be even, {self.batch} is not.")
+
+    def _only_pixels(self) -> None:
+        if self.mode != "head":
+            raise BadRequest(f"In {PIXELS} is nothing that mode {self.mode} could learn; it is for mode head.")
+        for key, usual in (("weights", ""), ("width", 1.0), ("depth", 1.0), ("colors", 3)):
+            if getattr(self, key) != usual:
+                raise BadRequest(f"{PIXELS} is no network, and has no {key} to choose.")
 
     @classmethod
     def of(cls, mode: Mode, given: Mapping[str, Any], where: str = "recipe") -> "Recipe":

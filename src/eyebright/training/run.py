@@ -28,7 +28,7 @@ from eyebright.training.checks import checked
 from eyebright.training.embeddings import encoder_file
 from eyebright.training.events import Counted, Event, Said, Tell
 from eyebright.training.finish import Finished
-from eyebright.training.recipe import Recipe
+from eyebright.training.recipe import PIXELS, Recipe
 from eyebright.training.transfer import by_head
 
 MODEL = "model.onnx"
@@ -276,7 +276,7 @@ def card(data: Dataset, recipe: Recipe) -> Card:
     counts = {split: sum(item.split == split for item in data.items) for split in SPLITS}
     has = ", ".join(f"{count:,} {split}" for split, count in counts.items() if count)
     names = [label.label for label in data.labels]
-    pretrained = recipe.mode != "scratch" or bool(recipe.weights)
+    pretrained = recipe.encoder != PIXELS and (recipe.mode != "scratch" or bool(recipe.weights))
     weights = recipe.weights if not recipe.weights or recipe.weights.startswith("hf:") else Path(recipe.weights).name
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return Card(
@@ -287,7 +287,9 @@ def card(data: Dataset, recipe: Recipe) -> Card:
         if data.task != "multi"
         else "It looks for its labels and for nothing else.",
         lineage=(
-            f"{recipe.encoder}, {f'weights {weights or recipe.encoder}' if pretrained else 'from random weights'}",
+            "colors and edges, counted"
+            if recipe.encoder == PIXELS
+            else f"{recipe.encoder}, {f'weights {weights or recipe.encoder}' if pretrained else 'from random weights'}",
             f"trained with mode {recipe.mode}, seed {recipe.seed}, Eyebright {__version__}",
         ),
     )
