@@ -38,7 +38,7 @@ UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
 @click.option("-o", "--output", "run", required=True, type=click.Path(path_type=Path), help="The run's folder to make.")
 @click.option("--mode", type=click.Choice(["head", "finetune", "scratch"]), help="What learns; head by default.")
 @click.option("--task", help="single, binary or multi (many labels a picture); seen from the data by default.")
-@click.option("--encoder", metavar="NAME", help="The network; `eyebright encoders` lists them. pixels: colors and edges alone.")
+@click.option("--encoder", metavar="NAME", help="The network, of `eyebright encoders`; pixels: colors and edges.")
 @click.option("--weights", metavar="FILE", help="Pretrained weights: .safetensors, .pth, .onnx, or hf:OWNER/MODEL.")
 @click.option("--width", type=float, help="Multiplies the network's channels.")
 @click.option("--depth", type=float, help="Multiplies its blocks.")
