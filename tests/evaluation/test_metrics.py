@@ -6,12 +6,16 @@ import pytest
 from eyebright.errors import BadRequest
 from eyebright.evaluation.intervals import samples
 from eyebright.evaluation.metrics import (
+    area_under_roc,
     average_precision,
     balanced_accuracy,
     confusion,
+    counts,
+    f1,
     figures,
     hits,
     mean_average_precision,
+    micro_average_precision,
 )
 
 
@@ -127,3 +131,48 @@ def test_no_pictures_are_no_figures():
 
 def test_the_same_pictures_give_the_same_interval():
     assert figures(*answers(), "single") == figures(*answers(), "single")
+
+
+def test_the_area_under_roc_is_scikit_learns_with_equal_scores_too():
+    oracle = pytest.importorskip("sklearn.metrics")
+    scores, targets = tags()
+    for at in range(targets.shape[1]):
+        expected = oracle.roc_auc_score(targets[:, at], scores[:, at])
+        assert area_under_roc(scores[:, at], targets[:, at]) == pytest.approx(expected, abs=1e-12)
+    assert np.isnan(area_under_roc(scores[:, 0], np.ones(len(scores)))).all()
+
+
+def test_the_micro_average_is_scikit_learns():
+    oracle = pytest.importorskip("sklearn.metrics")
+    scores, targets = tags()
+    expected = oracle.average_precision_score(targets, scores, average="micro")
+    assert micro_average_precision(scores, targets) == pytest.approx(expected, abs=1e-12)
+
+
+def test_precision_recall_and_f1_of_each_label_are_scikit_learns():
+    """A label that is never given and one that no picture has are among them."""
+    oracle = pytest.importorskip("sklearn.metrics")
+    scores, targets = tags()
+    targets[:, 1], scores[:, 2] = 0, 0
+    given = scores >= 0.5
+    found = counts(given, targets)
+    nothing = {"average": None, "zero_division": np.nan}
+    precision, recall, both, true = oracle.precision_recall_fscore_support(targets, given, **nothing)
+    with np.errstate(invalid="ignore"):
+        assert (found.right / found.said)[0] == pytest.approx(precision, nan_ok=True)
+        assert (found.right / found.true)[0] == pytest.approx(recall, nan_ok=True)
+    assert found.true[0] == pytest.approx(true)
+    assert f1(given, targets)[0] == pytest.approx(both, nan_ok=True)
+
+
+def test_a_weight_of_two_is_the_picture_twice_for_each_label_too():
+    scores, targets = tags(50)
+    given = scores >= 0.5
+    (row,) = samples(np.random.default_rng(1), 1, 50).astype(int)
+    often, count = np.repeat(np.arange(50), row), row[None].astype(float)
+    assert f1(given, targets, count) == pytest.approx(f1(given[often], targets[often]), nan_ok=True)
+    one = scores[:, 0], targets[:, 0]
+    assert area_under_roc(*one, count) == pytest.approx(area_under_roc(one[0][often], one[1][often]))
+    assert micro_average_precision(scores, targets, count) == pytest.approx(
+        micro_average_precision(scores[often], targets[often])
+    )

@@ -29,6 +29,7 @@ VERBS = {
     "import": "Wrap an ONNX classifier from elsewhere as a model file.",
     "encoders": "List the networks that can be trained, or look inside one.",
     "train": "Teach a network your own labels, from a folder of pictures.",
+    "evaluate": "Judge a model by pictures whose labels are known.",
     "models": "List the models that ship, or build them.",
     "doctor": "Check this installation.",
     "completion": "Print the completion script for your shell.",

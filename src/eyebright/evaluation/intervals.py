@@ -46,12 +46,28 @@ def bootstrap(statistic: Statistic, n: int, draws: int = DRAWS, seed: int = 0) -
 
     For a comparison, give the difference of two models' statistics: the samples are then the same for both.
     """
-    value = float(statistic(np.ones((1, n)))[0])
+    (interval,) = bootstrap_each(lambda weights: statistic(weights)[:, None], n, draws, seed)
+    return interval
+
+
+def bootstrap_each(statistic: Statistic, n: int, draws: int = DRAWS, seed: int = 0) -> list[Interval]:
+    """The same for several statistics at once: (R, N) weights give (R, K) values, and these K intervals.
+
+    A value that the pictures do not determine is NaN, and so are its bounds.
+    """
+    values = statistic(np.ones((1, n)))[0]
     random = np.random.default_rng(seed)
     rows = max(AT_ONCE // n, 1)
     found = [statistic(samples(random, min(rows, draws - done), n)) for done in range(0, draws, rows)]
-    low, high = np.nanpercentile(np.concatenate(found), [2.5, 97.5])
-    return Interval(value, min(float(low), value), max(float(high), value), f"bootstrap over pictures, {draws} draws")
+    whole = np.concatenate(found)
+    bounds = np.full((2, len(values)), np.nan)
+    known = ~np.isnan(whole).all(0)
+    bounds[:, known] = np.nanpercentile(whole[:, known], [2.5, 97.5], axis=0)
+    method = f"bootstrap over pictures, {draws} draws"
+    return [
+        Interval(value, float(np.minimum(low, value)), float(np.maximum(high, value)), method)
+        for value, low, high in zip(values.tolist(), *bounds, strict=True)
+    ]
 
 
 def samples(random: np.random.Generator, draws: int, n: int) -> Weights:

@@ -5,6 +5,8 @@ is left out. For `single` and `binary` one label of each row is 1. Weights (R, N
 and give one number a row; without them every picture counts once.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -95,6 +97,33 @@ def mean_average_precision(scores: Floats, targets: Floats, weights: Weights | N
     return mean_of_known(np.nan_to_num(each), (~np.isnan(each)).astype(np.float64), axis=1)
 
 
+def micro_average_precision(scores: Floats, targets: Floats, weights: Weights | None = None) -> NDArray[np.float64]:
+    """(R,): average precision of all known pairs of picture and label in one row, so that common labels count more."""
+    counts = np.ones((1, len(scores))) if weights is None else weights
+    labels = scores.shape[1]
+    return average_precision(scores.ravel(), targets.ravel(), np.repeat(counts, labels, axis=1))
+
+
+def area_under_roc(scores: Floats, targets: Floats, weights: Weights | None = None) -> NDArray[np.float64]:
+    """(R,): of one label, scores (N,) and targets (N,): how often a positive scores above a negative; ties are half.
+
+    NaN where there are no positives or no negatives.
+
+    >>> area_under_roc(np.array([0.9, 0.5, 0.5, 0.1]), np.array([1, 1, 0, 0]))
+    array([0.875])
+    """
+    counts = np.ones((1, len(scores))) if weights is None else weights
+    known = np.flatnonzero(~np.isnan(targets))
+    order = known[np.argsort(-scores[known], kind="stable")]
+    step = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    counts = counts[:, order]
+    right = np.cumsum(counts * targets[order], axis=1)[:, step]
+    wrong = np.cumsum(counts * (1 - targets[order]), axis=1)[:, step]
+    height = right - np.diff(right, axis=1, prepend=0) / 2  # half of the ties
+    area = (np.diff(wrong, axis=1, prepend=0) * height).sum(axis=1, keepdims=True)
+    return mean_of_known(area, right[:, -1:] * wrong[:, -1:], axis=1)
+
+
 def confusion(scores: Floats, targets: Floats) -> NDArray[np.int64]:
     """(L, L): how many pictures of the row's label were taken for the column's.
 
@@ -105,6 +134,29 @@ def confusion(scores: Floats, targets: Floats) -> NDArray[np.int64]:
     count = scores.shape[1]
     pairs = np.argmax(targets, axis=1) * count + np.argmax(scores, axis=1)
     return np.bincount(pairs, minlength=count * count).reshape(count, count)
+
+
+class Counts(NamedTuple):
+    """Of each label (R, L): pictures that have it and were given it, that have it, that were given it."""
+
+    right: NDArray[np.float64]
+    true: NDArray[np.float64]
+    said: NDArray[np.float64]
+
+
+def counts(given: NDArray[np.bool_], targets: Floats, weights: Weights | None = None) -> Counts:
+    """How often labels were given (N, L) rightly; what nobody checked is in none of the three."""
+    rows = np.ones((1, len(targets))) if weights is None else weights
+    known = ~np.isnan(targets)
+    true = np.nan_to_num(targets)
+    return Counts(rows @ (given * true), rows @ true, rows @ (given & known).astype(np.float64))
+
+
+def f1(given: NDArray[np.bool_], targets: Floats, weights: Weights | None = None) -> NDArray[np.float64]:
+    """(R, L): the harmonic mean of each label's precision and recall; NaN where it is neither true nor given."""
+    found = counts(given, targets, weights)
+    both = found.true + found.said
+    return np.divide(2 * found.right, both, out=np.full_like(both, np.nan), where=both > 0)
 
 
 def has_positives(targets: Floats) -> NDArray[np.bool_]:
