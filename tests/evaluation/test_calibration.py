@@ -5,10 +5,15 @@ import pytest
 
 from eyebright.evaluation.calibration import (
     activate,
+    brier_score,
+    calibration_test,
     expected_calibration_error,
     fit_temperature,
+    log_loss,
     negative_log_likelihood,
+    reliability,
 )
+from eyebright.evaluation.intervals import samples
 
 
 def honest(task, n=4000, labels=4, seed=0):
@@ -91,11 +96,80 @@ def test_honest_scores_have_a_small_calibration_error_and_boasting_a_large_one(t
     assert small.value < 0.02
     assert large.value > 0.08
     assert large.low > small.high
-    assert small.method.startswith("15 bins of equal mass")
+    assert small.low == 0
+    assert "15 bins of equal mass, debiased" in small.method
 
 
 def test_calibration_error_of_one_score_is_its_distance_from_the_truth():
     """Equal scores share a bin, whatever the order of the pictures."""
     targets = np.eye(2)[[0] * 60 + [1] * 40]
     scores = np.tile([0.9, 0.1], (100, 1))
-    assert expected_calibration_error(scores, targets, "single").value == pytest.approx(0.3)
+    assert expected_calibration_error(scores, targets, "single").value == pytest.approx(
+        (0.3**2 - 0.6 * 0.4 / 99) ** 0.5
+    )
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_the_calibration_error_of_honest_scores_is_noise_of_either_sign(task):
+    """The square, of which it is the root, is 0 in the mean: so half of the errors are 0."""
+    found = [
+        expected_calibration_error(activate(logits, task), targets, task)
+        for logits, targets in (honest(task, 400, seed=seed) for seed in range(60))
+    ]
+    assert 15 < sum(one.value == 0 for one in found) < 50
+    assert sum(one.low > 0 for one in found) <= 5
+
+
+def test_answers_of_one_picture_go_together():
+    """The same picture ten times over is one picture: the interval does not shrink."""
+    random = np.random.default_rng(0)
+    once = random.random((200, 1))
+    truth = (random.random((200, 1)) < once**1.5).astype(float)
+    tenfold = expected_calibration_error(once.repeat(10, 1), truth.repeat(10, 1), "multi")
+    single = expected_calibration_error(once, truth, "multi")
+    assert tenfold.high == pytest.approx(single.high, rel=0.05)
+
+
+def test_honest_scores_pass_the_test_of_calibration_as_often_as_it_says():
+    """p is uniform where scores are honest, and small where they are not."""
+    many = [honest("single", 300, seed=seed) for seed in range(80)]
+    fair = [calibration_test(activate(logits, "single"), targets, "single", 200) for logits, targets in many]
+    assert np.mean(np.array(fair) <= 0.05) < 0.15
+    assert 0.3 < np.mean(fair) < 0.7
+    boasting = [calibration_test(activate(2 * logits, "single"), targets, "single", 200) for logits, targets in many]
+    assert np.median(boasting) < 0.01
+
+
+def test_a_reliability_diagram_counts_every_answer_once():
+    logits, targets = honest("multi", 100)
+    targets[::3] = np.nan
+    found = reliability(activate(logits, "multi"), targets, "multi")
+    assert found.answers.sum() == (~np.isnan(targets)).sum()
+    assert (np.diff(found.confidence) > 0).all()
+    assert found.gap == pytest.approx(found.confidence - found.right)
+
+
+def test_the_brier_score_is_scikit_learns():
+    oracle = pytest.importorskip("sklearn.metrics")
+    logits, targets = honest("single", 200)
+    scores = activate(logits, "single")
+    expected = np.mean(((scores - targets) ** 2).sum(1))
+    assert brier_score(scores, targets, "single") == pytest.approx(expected)
+    logits, targets = honest("multi", 200)
+    scores = activate(logits, "multi")
+    each = [oracle.brier_score_loss(targets[:, at], scores[:, at]) for at in range(4)]
+    assert brier_score(scores, targets, "multi") == pytest.approx(np.mean(each), abs=1e-12)
+
+
+@pytest.mark.parametrize("measure", [brier_score, log_loss])
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_a_weight_of_two_is_the_picture_twice(measure, task):
+    logits, targets = honest(task, 50)
+    if task == "multi":
+        targets[::3, 1] = np.nan
+    scores = activate(logits, task)
+    (row,) = samples(np.random.default_rng(1), 1, 50).astype(int)
+    often = np.repeat(np.arange(50), row)
+    assert measure(scores, targets, task, row[None].astype(float)) == pytest.approx(
+        measure(scores[often], targets[often], task)
+    )

@@ -4,12 +4,13 @@ One temperature T for all labels divides the logits: with T > 1 a model that is 
 of labels stays (Guo et al. 2017, arXiv:1706.04599). Targets (N, L) are 1, 0, or NaN where nobody checked.
 """
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eyebright.evaluation.intervals import Interval, Weights, bootstrap
+from eyebright.evaluation.intervals import Interval, Weights, Z
 from eyebright.modelfile import Task
 
 Floats = NDArray[np.floating[Any]]
@@ -41,34 +42,77 @@ def fit_temperature(logits: Floats, targets: Floats, task: Task) -> float:
 
 def negative_log_likelihood(scores: Floats, targets: Floats, task: Task) -> float:
     """Of a picture (`single`, `binary`) or of one known answer (`multi`), in nats; a score of 0 counts as 1e-12."""
+    return float(log_loss(scores, targets, task)[0])
+
+
+def log_loss(scores: Floats, targets: Floats, task: Task, weights: Weights | None = None) -> NDArray[np.float64]:
+    """(R,): the same, for each row of weights."""
+    rows = np.ones((1, len(scores))) if weights is None else weights
     p, known = np.asarray(scores, np.float64), ~np.isnan(targets)
-    right = np.log(np.maximum(p, 1e-12)) * np.nan_to_num(targets)
-    if task != "multi":
-        return float(-right.sum() / len(p))
-    wrong = np.log(np.maximum(1 - p, 1e-12)) * (1 - np.nan_to_num(targets))
-    return float(-np.mean(right + wrong, where=known))
+    truth = np.nan_to_num(targets)
+    loss = -np.log(np.maximum(p, 1e-12)) * truth
+    if task == "multi":
+        loss = np.where(known, loss - np.log(np.maximum(1 - p, 1e-12)) * (1 - truth), 0)
+    counts = rows.sum(1) if task != "multi" else rows @ known.sum(1)
+    total = rows @ loss.sum(1)
+    return np.asarray(np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0))
 
 
 def expected_calibration_error(scores: Floats, targets: Floats, task: Task, bins: int = BINS) -> Interval:
-    """The mean distance between score and share of right answers over bins of equally many answers, 0..1.
+    """How far scores are from the share of right answers, 0..1: the root of the mean square over bins of equal mass.
 
-    An answer is the best label of a picture, or for `multi` any known pair of picture and label. The bins stay when
-    pictures are drawn again.
+    An answer is the best label of a picture, or for `multi` any known pair of picture and label. Of each square the
+    variance of its own noise is taken away (Kumar et al. 2019, arXiv:1909.10155): the plain mean of distances finds 3%
+    to 6% in a few hundred answers of a perfectly calibrated model. The interval is that of a sum of squares of normal
+    numbers; its lower end is 0 where perfect calibration is not excluded.
     """
-    gaps, answers = calibration_gaps(scores, targets, task, bins)
+    found = reliability(scores, targets, task, bins)
+    share = found.answers / max(found.answers.sum(), 1)
+    square = found.gap**2 - found.variance
+    mean = float((share * square).sum())
+    spread = 2 * found.variance**2 + 4 * found.variance * np.maximum(square, 0)
+    half = Z * float(np.sqrt((share**2 * spread).sum()))
+    value, low, high = (math.sqrt(min(max(part, 0), 1)) for part in (mean, mean - half, mean + half))
+    return Interval(value, low, high, f"root mean square over {bins} bins of equal mass, debiased, normal")
 
-    def error(weights: Weights) -> NDArray[np.float64]:
-        total: NDArray[np.float64] = np.abs(weights @ gaps).sum(1) / np.maximum(weights @ answers, 1)
-        return total
 
-    interval = bootstrap(error, len(scores))
-    return interval._replace(method=f"{bins} bins of equal mass, {interval.method}")
+class Reliability(NamedTuple):
+    """Answers in bins of equal mass, by rising confidence; all of shape (bins,), those without an answer left out."""
+
+    answers: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    """Mean score."""
+    right: NDArray[np.float64]
+    """Share of answers that are right."""
+    gap: NDArray[np.float64]
+    """confidence - right."""
+    variance: NDArray[np.float64]
+    """Of the gap; the answers of one picture go together."""
 
 
-def calibration_gaps(
-    scores: Floats, targets: Floats, task: Task, bins: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(N, bins): the sum of score - truth of a picture's answers in each bin; (N,): how many answers it has."""
+def reliability(scores: Floats, targets: Floats, task: Task, bins: int = BINS) -> Reliability:
+    """What a reliability diagram shows: do the answers of each confidence come true as often?"""
+    picture, confidence, truth = answers(scores, targets, task)
+    edges = np.quantile(confidence, np.arange(1, bins) / bins) if len(confidence) else np.zeros(bins - 1)
+    bin_of = np.searchsorted(edges, confidence, side="right")  # equal scores share a bin
+    count, said, right = (
+        np.bincount(bin_of, weights, bins).astype(np.float64) for weights in (np.ones(len(truth)), confidence, truth)
+    )
+    some = np.maximum(count, 1)
+    gap = (said - right) / some
+    _, rows = np.unique(picture, return_inverse=True)
+    off = np.zeros((int(rows.max(initial=-1)) + 1, bins))
+    np.add.at(off, (rows, bin_of), confidence - truth - gap[bin_of])
+    pictures = np.maximum((off != 0).sum(0), 2)
+    variance = (off**2).sum(0) / some**2 * pictures / (pictures - 1)
+    used = count > 0
+    return Reliability(count[used], (said / some)[used], (right / some)[used], gap[used], variance[used])
+
+
+def answers(
+    scores: Floats, targets: Floats, task: Task
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+    """(A,) each: the picture of an answer, how sure it is (0..1), and whether it is right (1 or 0)."""
     if task == "multi":
         said, truth = np.asarray(scores, np.float64), targets
     else:
@@ -76,12 +120,44 @@ def calibration_gaps(
         said = np.take_along_axis(np.asarray(scores, np.float64), best, axis=1)
         truth = np.take_along_axis(targets, best, axis=1)
     picture, label = np.nonzero(~np.isnan(truth))
-    confidence = said[picture, label]
-    edges = np.quantile(confidence, np.arange(1, bins) / bins)
-    bin_of = np.searchsorted(edges, confidence, side="right")  # equal scores share a bin
-    gaps = np.zeros((len(scores), bins))
-    np.add.at(gaps, (picture, bin_of), confidence - truth[picture, label])
-    return gaps, np.bincount(picture, minlength=len(scores)).astype(np.float64)
+    return picture, said[picture, label], truth[picture, label].astype(np.float64)
+
+
+def calibration_test(scores: Floats, targets: Floats, task: Task, draws: int = 1000, seed: int = 0) -> float:
+    """The p of "answers come true as often as they say": truth is drawn again from the scores themselves.
+
+    The statistic is the mean square of the bins' gaps with their noise, which the draws have too. It holds for any
+    number of answers, but takes those of one picture as independent: for `multi`, ask it of one label at a time.
+    """
+    _, confidence, truth = answers(scores, targets, task)
+    if not len(confidence):
+        return 1.0
+    edges = np.quantile(confidence, np.arange(1, BINS) / BINS)
+    bin_of = np.searchsorted(edges, confidence, side="right")
+    count = np.maximum(np.bincount(bin_of, minlength=BINS), 1)
+    bins = np.zeros((len(confidence), BINS))
+    bins[np.arange(len(confidence)), bin_of] = 1
+
+    def statistic(off: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(((off @ bins) ** 2 / count).sum(-1))
+
+    random = np.random.default_rng(seed)
+    observed = float(statistic(confidence - truth))
+    reached = 0
+    at_once = max(10_000_000 // len(confidence), 1)
+    for start in range(0, draws, at_once):
+        drawn = random.random((min(at_once, draws - start), len(confidence))) < confidence
+        reached += int((statistic(confidence - drawn) >= observed - 1e-12).sum())
+    return (reached + 1) / (draws + 1)
+
+
+def brier_score(scores: Floats, targets: Floats, task: Task, weights: Weights | None = None) -> NDArray[np.float64]:
+    """(R,): the mean squared distance of scores from the truth (Brier 1950), 0..2; for `multi` of one answer, 0..1."""
+    rows = np.ones((1, len(scores))) if weights is None else weights
+    squares = (np.asarray(scores, np.float64) - targets) ** 2
+    counts = rows.sum(1) if task != "multi" else rows @ (~np.isnan(targets)).sum(1)
+    total = rows @ np.nansum(squares, axis=1)
+    return np.asarray(np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0))
 
 
 def activate(logits: Floats, task: Task) -> NDArray[np.float64]:
