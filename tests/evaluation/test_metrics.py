@@ -14,6 +14,7 @@ from eyebright.evaluation.metrics import (
     f1,
     figures,
     hits,
+    honesty,
     mean_average_precision,
     micro_average_precision,
 )
@@ -176,3 +177,15 @@ def test_a_weight_of_two_is_the_picture_twice_for_each_label_too():
     assert micro_average_precision(scores, targets, count) == pytest.approx(
         micro_average_precision(scores[often], targets[often])
     )
+
+
+def test_honest_scores_are_told_from_boasting_ones():
+    random = np.random.default_rng(0)
+    scores = random.dirichlet(np.ones(4), 400)
+    targets = np.eye(4)[(scores.cumsum(1) < random.random((400, 1))).sum(1)]
+    honest = honesty(scores, targets, "single")
+    boasting = honesty(scores**3 / (scores**3).sum(1, keepdims=True), targets, "single")
+    assert honest["calibration_p"].value > 0.05 > boasting["calibration_p"].value
+    for measure in ("nll", "brier"):
+        assert honest[measure].high < boasting[measure].low
+    assert set(honesty(scores, targets, "multi")) == {"nll", "brier"}

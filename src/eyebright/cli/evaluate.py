@@ -56,7 +56,7 @@ def command(
     """
     from eyebright import models, selftest, trial
     from eyebright.evaluation.answers import ask, in_terms_of
-    from eyebright.evaluation.metrics import figures
+    from eyebright.evaluation.metrics import figures, honesty
     from eyebright.evaluation.per_class import per_class
     from eyebright.modelfile import read
     from eyebright.runtime import cores
@@ -73,7 +73,8 @@ def command(
     runtime, _ = selftest.open_and_check(file, provider)
     answers = ask(understood.data, file, runtime, ["scores"], threads or cores(), progress())
     scores, targets = answers.outputs["scores"], answers.targets
-    found = figures(scores, targets, file.metadata.task)
+    task = file.metadata.task
+    found = figures(scores, targets, task) | honesty(scores, targets, task)
     each = per_class(scores, targets, file.metadata)
     for sentence in (*understood.remarks, *answers.failed):
         click.echo(options.one_line(sentence), err=True)

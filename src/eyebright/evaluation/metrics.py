@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyebright.errors import BadRequest
-from eyebright.evaluation.calibration import Floats, expected_calibration_error
+from eyebright.evaluation.calibration import (
+    Floats,
+    brier_score,
+    calibration_test,
+    expected_calibration_error,
+    log_loss,
+)
 from eyebright.evaluation.intervals import DRAWS, Interval, Weights, bootstrap, wilson
 from eyebright.modelfile import Figure, Task
 
@@ -51,6 +57,24 @@ def figures(scores: Floats, targets: Floats, task: Task) -> dict[str, Figure]:
     if not np.isnan(targets).all():
         found["ece"] = expected_calibration_error(scores, targets, task)
     return {name: Figure(value.value, value.low, value.high, n, value.method) for name, value in found.items()}
+
+
+def honesty(scores: Floats, targets: Floats, task: Task) -> dict[str, Figure]:
+    """How well the scores themselves explain what is true: `nll` in nats, `brier`, and `calibration_p`.
+
+    The last is the chance of gaps as large as these between scores and truth, if the scores meant what they say: under
+    0.05 they do not. For `multi` it is left out: it is asked of one label at a time.
+    """
+    n = len(scores)
+    found = {
+        "nll": bootstrap(lambda weights: log_loss(scores, targets, task, weights), n),
+        "brier": bootstrap(lambda weights: brier_score(scores, targets, task, weights), n),
+    }
+    said = {name: Figure(one.value, one.low, one.high, n, one.method) for name, one in found.items()}
+    if task != "multi":
+        p = calibration_test(scores, targets, task)
+        said["calibration_p"] = Figure(p, n=n, method="truth drawn 1000 times from the scores")
+    return said
 
 
 def hits(scores: Floats, targets: Floats, k: int = 1) -> NDArray[np.bool_]:
