@@ -14,8 +14,8 @@ from typing import Any
 from eyebright.training.batches import Batches
 from eyebright.training.loop import Learner, learn_from
 
-SHARES = (0.0, 0.35, 0.7, 0.999)
-"""Of the way, at which a step is timed: pictures grow and stages join in."""
+SHARES = (0.125, 0.375, 0.625, 0.875)
+"""Of the way, at which a step is timed, the middles of four quarters: pictures grow and stages join in."""
 JUDGEMENTS = 30
 """Of the validation split, at most."""
 
