@@ -3,9 +3,10 @@
     python bench/two_processes.py
 
 Made pictures, float32, gloo on one machine; about three minutes. Fine-tuning lite0 with frozen batch norms, and a
-network without batch norm (SqueezeNet) from scratch. What differs is the order in which numbers are added, some 1e-7 of a
-loss; steps multiply it, the more the higher the rate is, which is why a network from scratch is compared over few. AdamW
-divides each gradient by its own size, so where there is hardly any it blows up just that: it is shown, and has no bar.
+network without batch norm (SqueezeNet) from scratch. What differs is the order in which numbers are added, some 1e-7
+of a loss; steps multiply it, the more the higher the rate is, which is why a network from scratch is compared over
+few. AdamW divides each gradient by its own size, so where there is hardly any it blows up just that: it is shown, and
+has no bar.
 """
 
 import subprocess
