@@ -120,6 +120,16 @@ def test_the_calibration_error_of_honest_scores_is_noise_of_either_sign(task):
     assert sum(one.low > 0 for one in found) <= 5
 
 
+def test_of_a_dozen_pictures_no_calibration_error_is_claimed():
+    """Each alone in its bin would have no noise to take away, and an interval of no width."""
+    found = [
+        expected_calibration_error(activate(logits, "single"), targets, "single")
+        for logits, targets in (honest("single", 12, seed=seed) for seed in range(40))
+    ]
+    assert sum(one.low > 0 for one in found) <= 6
+    assert min(one.high for one in found) > 0
+
+
 def test_answers_of_one_picture_go_together():
     """The same picture ten times over is one picture: the interval does not shrink."""
     random = np.random.default_rng(0)

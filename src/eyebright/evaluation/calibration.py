@@ -18,6 +18,7 @@ Floats = NDArray[np.floating[Any]]
 COLDEST, HOTTEST = 1e-2, 1e4
 STEPS = 60  # halvings of that range: more digits than a float32 has
 BINS = 15
+A_BIN = 10  # pictures at least: the noise of fewer cannot be told
 
 
 def fit_temperature(logits: Floats, targets: Floats, task: Task) -> float:
@@ -64,8 +65,9 @@ def expected_calibration_error(scores: Floats, targets: Floats, task: Task, bins
     An answer is the best label of a picture, or for `multi` any known pair of picture and label. Of each square the
     variance of its own noise is taken away (Kumar et al. 2019, arXiv:1909.10155): the plain mean of distances finds 3%
     to 6% in a few hundred answers of a perfectly calibrated model. The interval is that of a sum of squares of normal
-    numbers; its lower end is 0 where perfect calibration is not excluded.
+    numbers; its lower end is 0 where perfect calibration is not excluded. Of few pictures there are fewer bins.
     """
+    bins = max(min(bins, len(scores) // A_BIN), 1)
     found = reliability(scores, targets, task, bins)
     share = found.answers / max(found.answers.sum(), 1)
     square = found.gap**2 - found.variance
@@ -93,8 +95,7 @@ class Reliability(NamedTuple):
 def reliability(scores: Floats, targets: Floats, task: Task, bins: int = BINS) -> Reliability:
     """What a reliability diagram shows: do the answers of each confidence come true as often?"""
     picture, confidence, truth = answers(scores, targets, task)
-    edges = np.quantile(confidence, np.arange(1, bins) / bins) if len(confidence) else np.zeros(bins - 1)
-    bin_of = np.searchsorted(edges, confidence, side="right")  # equal scores share a bin
+    bin_of = bins_of(confidence, bins)
     count, said, right = (
         np.bincount(bin_of, weights, bins).astype(np.float64) for weights in (np.ones(len(truth)), confidence, truth)
     )
@@ -107,6 +108,14 @@ def reliability(scores: Floats, targets: Floats, task: Task, bins: int = BINS) -
     variance = (off**2).sum(0) / some**2 * pictures / (pictures - 1)
     used = count > 0
     return Reliability(count[used], (said / some)[used], (right / some)[used], gap[used], variance[used])
+
+
+def bins_of(confidence: NDArray[np.float64], bins: int) -> NDArray[np.intp]:
+    """(A,): the bin of each answer, 0..bins - 1, of equal mass; equal scores share one."""
+    if not len(confidence):
+        return np.zeros(0, np.intp)
+    edges = np.quantile(confidence, np.arange(1, bins) / bins)
+    return np.searchsorted(edges, confidence, side="right")
 
 
 def answers(
@@ -132,8 +141,7 @@ def calibration_test(scores: Floats, targets: Floats, task: Task, draws: int = 1
     _, confidence, truth = answers(scores, targets, task)
     if not len(confidence):
         return 1.0
-    edges = np.quantile(confidence, np.arange(1, BINS) / BINS)
-    bin_of = np.searchsorted(edges, confidence, side="right")
+    bin_of = bins_of(confidence, BINS)
     count = np.maximum(np.bincount(bin_of, minlength=BINS), 1)
     bins = np.zeros((len(confidence), BINS))
     bins[np.arange(len(confidence)), bin_of] = 1
