@@ -136,7 +136,7 @@ def learned(names: tuple[str, ...], folder: Path) -> dict[str, Worth]:
             result = train(clothing, folder / f"run-{name}", recipe)
             model = modelfile.read(result.model)
             validation = clothing.part("validation")
-            scores = scores_of(model.data, validation, model.metadata.input)
+            scores = scores_of(model.data, validation)
             found[name] = Worth(figures(scores, validation.targets(), "single")["top1"], result.figures["top1"])
     return found
 

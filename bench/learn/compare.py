@@ -52,9 +52,8 @@ def main() -> None:
         if not (run / "model.onnx").exists():
             learn(path, run, seed, options)
         model = (run / "model.onnx").read_bytes()
-        spec = modelfile.from_bytes(model).metadata.input
         for split in SPLITS:
-            ours[split].append(scores_of(model, data.part(split), spec))
+            ours[split].append(scores_of(model, data.part(split)))
             if given.plain:
                 theirs[split].append(in_our_order(given.plain.format(seed=seed), split, data))
     for split in SPLITS:

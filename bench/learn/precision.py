@@ -15,7 +15,6 @@ from compare import learn, tell
 from numpy.typing import NDArray
 
 from data import folder
-from eyebright import modelfile
 from eyebright.data import Dataset
 from eyebright.training.finish import scores_of
 
@@ -39,7 +38,7 @@ def main() -> None:
                 print(precision, end=" ", flush=True)
                 learn(path, run, seed, [*ASKED, *options, "--set", f"precision={precision}"])
             model = (run / "model.onnx").read_bytes()
-            scores[precision].append(scores_of(model, validation, modelfile.from_bytes(model).metadata.input))
+            scores[precision].append(scores_of(model, validation))
     tell("validation", validation.targets(), "single", scores["bf16"], scores["float32"], PRECISIONS)
 
 

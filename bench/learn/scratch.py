@@ -23,7 +23,7 @@ from compare import in_our_order, tell
 from numpy.typing import NDArray
 
 from data import folder
-from eyebright import modelfile, tomlfile
+from eyebright import tomlfile
 from eyebright.data import Dataset
 from eyebright.training import Recipe, train
 from eyebright.training.events import Event, Progress
@@ -53,7 +53,7 @@ def main() -> None:
         curve = learned(data, given.runs / f"seed-{seed}", {**keys, "seed": seed})
         model = (given.runs / f"seed-{seed}" / "model.onnx").read_bytes()
         for split in splits:
-            ours[split].append(scores_of(model, data.part(split), modelfile.from_bytes(model).metadata.input))
+            ours[split].append(scores_of(model, data.part(split)))
             theirs[split].append(in_our_order(file, split, data, plain_name))
         there, then = float(plain["curve_validation"][-1]), float(plain["curve_cpu_s"][-1])
         reached = next((spent for spent, value in curve if value >= there), float("nan"))

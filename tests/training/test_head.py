@@ -98,7 +98,7 @@ def test_the_figures_are_the_files(run, data):
     """Whoever runs the model file over the test split finds what the card says."""
     model = modelfile.read(run.model)
     test = data.part("test")
-    scores = finish.scores_of(model.data, test, model.metadata.input)
+    scores = finish.scores_of(model.data, test)
     found = metrics.figures(scores, test.targets(), "single")
     for key, figure in run.figures.items():
         assert figure.value == pytest.approx(found[key].value, abs=1e-4)

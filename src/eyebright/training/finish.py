@@ -16,16 +16,15 @@ from onnx import ModelProto, numpy_helper
 from eyebright import modelfile, selftest
 from eyebright.data import Dataset
 from eyebright.data.dataset import Split
-from eyebright.errors import BadModelFile
+from eyebright.errors import BadModelFile, BadPicture
 from eyebright.evaluation import calibration, metrics, thresholds
+from eyebright.evaluation.answers import ask
 from eyebright.modelfile import Card, Figure, Head, Input, Metadata
-from eyebright.preprocessing import fit, shorter_side
 from eyebright.runtime import open_runtime
 
 Floats = NDArray[np.float32]
 TOLERANCE = 1e-4
 ALIKE = 8  # pictures on which the file is compared with what it was made from
-TOGETHER = 16
 
 
 class Finished(NamedTuple):
@@ -77,14 +76,14 @@ def finish(
     expected = (
         scores if file_logits is None else calibration.activate(file_logits / temperature, data.task).astype(np.float32)
     )
-    same(scores_of(sealed, validation.only([validation.items[at] for at in some]), spec), expected[some])
+    same(scores_of(sealed, validation.only([validation.items[at] for at in some])), expected[some])
 
     test = data.part("test")
     split: Split = "test" if test.items else "validation"
     if split == "test":
         known = logits.get("test")
         if known is None:
-            scores = scores_of(sealed, test, spec)
+            scores = scores_of(sealed, test)
         else:
             scores = calibration.activate(known / temperature, data.task).astype(np.float32)
     said = {
@@ -98,16 +97,13 @@ def finish(
     return Finished(modelfile.attach(graph, metadata), metadata, scores, split)
 
 
-def scores_of(model: bytes, data: Dataset, spec: Input) -> Floats:
-    """(N, L): what a model file says of every picture of a data set."""
-    runtime = open_runtime(modelfile.from_bytes(model))
-    shorter = shorter_side(spec)
-    found = []
-    for start in range(0, len(data.items), TOGETHER):
-        some = data.items[start : start + TOGETHER]
-        pixels = np.stack([fit(data.picture(item, shorter), spec) for item in some])
-        found.append(runtime.run(pixels, ["scores"])[0])
-    return np.concatenate(found)
+def scores_of(model: bytes, data: Dataset) -> Floats:
+    """(N, L): what a model file says of every picture of a data set. Raises BadPicture for one that cannot be read."""
+    file = modelfile.from_bytes(model)
+    found = ask(data, file, open_runtime(file))
+    if found.failed:
+        raise BadPicture(found.failed[0])
+    return found.outputs["scores"]
 
 
 def same(found: Floats, expected: Floats) -> None:
