@@ -1,17 +1,13 @@
 """`eyebright evaluate`: how good a model is on pictures whose labels are known."""
 
 import json
-import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eyebright.cli import options
-from eyebright.errors import BadRequest
+from eyebright.cli import judging, options
 
 if TYPE_CHECKING:
-    from eyebright.data import Dataset
     from eyebright.modelfile import Figure, Metadata
 
 ROWS = 50
@@ -22,15 +18,9 @@ COLUMNS = ("precision", "recall", "f1", "ap", "auroc")
 @click.command(name="evaluate")
 @click.argument("model", type=click.Path(readable=False))
 @click.argument("data", type=click.Path(readable=False))
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test", "all"]),
-    default="test",
-    show_default=True,
-    help="The pictures to judge by; those that it learned from prove nothing.",
-)
-@click.option("--reader", metavar="NAME", help="The format, where it is detected wrongly: folders, csv, coco ...")
-@click.option("--crops", is_flag=True, help="Of COCO and VOC: each box is a picture of its own.")
+@judging.split
+@judging.reader
+@judging.crops
 @options.text_or_json
 @options.provider
 @options.threads
@@ -54,61 +44,23 @@ def command(
       eyebright evaluate run/model.onnx photos/
       eyebright evaluate lite0 photos.zip --split all --format json
     """
-    from eyebright import models, selftest, trial
-    from eyebright.evaluation.answers import ask, in_terms_of
     from eyebright.evaluation.metrics import figures, honesty
     from eyebright.evaluation.per_class import per_class
-    from eyebright.modelfile import read
-    from eyebright.runtime import cores
 
-    file = read(models.path(model))
-    whole = labeled(data, reader, crops, file.metadata)
-    part = whole if split == "all" else whole.part(split)  # type: ignore[arg-type]
-    if not part.items:
-        have = ", ".join(whole.counts())
-        raise BadRequest(f"{whole.name} has no {split} split; it has {have}, and --split all takes every picture.")
-    understood = in_terms_of(file.metadata, part)
-    if not trust and file.sha256 not in models.SHIPPED.values():
-        trial.prove(file)
-    runtime, _ = selftest.open_and_check(file, provider)
-    answers = ask(understood.data, file, runtime, ["scores"], threads or cores(), progress())
+    file, runtime = judging.opened(model, provider, trust)
+    understood = judging.labeled(data, file.metadata, split, reader, crops).data
+    answers = judging.asked(understood, file, runtime, ["scores"], threads)
     scores, targets = answers.outputs["scores"], answers.targets
     task = file.metadata.task
     found = figures(scores, targets, task) | honesty(scores, targets, task)
     each = per_class(scores, targets, file.metadata)
-    for sentence in (*understood.remarks, *answers.failed):
-        click.echo(options.one_line(sentence), err=True)
     if form == "json":
         click.echo(as_json(found, each))
     else:
         click.echo(f"{options.one_line(file.metadata.name)}, on {len(answers.items):,} pictures of", nl=False)
-        click.echo(f" {options.one_line(whole.name)}{'' if split == 'all' else f', {split} split'}:")
+        click.echo(f" {options.one_line(understood.name)}{'' if split == 'all' else f', {split} split'}:")
         tell(found, each, file.metadata)
     return 1 if answers.failed else 0
-
-
-def labeled(path: str, reader: str | None, crops: bool, metadata: "Metadata") -> "Dataset":
-    """The data set; of several labels, the one that a model of yes or no looks for is the yes."""
-    from eyebright.data import Dataset
-
-    data = Dataset.read(path, reader, crops=crops)
-    if metadata.task == "binary" and data.task == "single":
-        wanted = (metadata.labels[1].id, metadata.labels[1].label)
-        for label in data.labels:
-            if label.id in wanted or label.label in wanted:
-                return Dataset.read(path, reader, positive=label.id, crops=crops)
-    return data
-
-
-def progress() -> Callable[[int, int], None]:
-    """How far it is, on stderr, for whoever waits at a terminal."""
-    if not sys.stderr.isatty():
-        return lambda done, total: None
-
-    def told(done: int, total: int) -> None:
-        click.echo(f"\r{done:,} of {total:,} seen" + (" \r" if done == total else ""), nl=False, err=True)
-
-    return told
 
 
 def as_json(found: "dict[str, Figure]", each: "dict[str, dict[str, Figure]]") -> str:

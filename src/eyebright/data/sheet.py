@@ -1,6 +1,5 @@
 """A contact sheet: some pictures of each label, as one HTML page without anything outside it, or as one PNG."""
 
-import base64
 import io
 import math
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from html import escape
 
 from PIL import Image, ImageDraw, ImageFont
 
+from eyebright import htmlpage
 from eyebright.data.dataset import Dataset, Item
 from eyebright.data.split import place
 from eyebright.errors import BadPicture
@@ -70,34 +70,19 @@ def to_html(dataset: Dataset, sheet: list[Strip]) -> str:
     name = escape(dataset.name)
     parts = "\n".join(_section(dataset, strip) for strip in sheet)
     remarks = "".join(f"<li>{escape(remark)}</li>" for remark in dataset.remarks)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{name}: contact sheet</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.4 system-ui, sans-serif; margin: 1.5rem; }}
-h2 {{ font-size: 1.1rem; margin: 1.5rem 0 .4rem; }}
+    style = f"""
 h2 span {{ font-weight: normal; opacity: .75; }}
-ul.strip {{ display: flex; flex-wrap: wrap; gap: {_GAP}px; list-style: none; margin: 0; padding: 0; }}
+ul.strip {{ gap: {_GAP}px; }}
 ul.strip li {{ width: {SIDE}px; height: {SIDE}px; display: grid; place-items: center; background: #8882; }}
 ul.strip li.unread {{ font-size: .7rem; overflow: auto; padding: .3rem; box-sizing: border-box; }}
-img {{ display: block; }}
-</style>
-</head>
-<body>
-<h1>{name}</h1>
+"""
+    body = f"""<h1>{name}</h1>
 <p>{len(dataset.items):,} pictures, {len(dataset.labels):,} labels, task {dataset.task}, read as {dataset.reader}.</p>
 <ul>{remarks}</ul>
 <main>
 {parts}
-</main>
-</body>
-</html>
-"""
+</main>"""
+    return htmlpage.page(f"{dataset.name}: contact sheet", body, style)
 
 
 def to_png(sheet: list[Strip]) -> bytes:
@@ -137,22 +122,15 @@ def _small(dataset: Dataset, item: Item) -> Small:
 def _section(dataset: Dataset, strip: Strip) -> str:
     pictures = "\n".join(_entry(dataset, small) for small in strip.small)
     heading = f"{escape(strip.label.label)} <span>{strip.count:,} pictures</span>"
-    return f'<section>\n<h2>{heading}</h2>\n<ul class="strip">\n{pictures}\n</ul>\n</section>'
+    return f'<section>\n<h2>{heading}</h2>\n<ul class="pictures strip">\n{pictures}\n</ul>\n</section>'
 
 
 def _entry(dataset: Dataset, small: Small) -> str:
     if small.picture is None:
         return f'<li class="unread">not read: {escape(small.error)}</li>'
     labels = ", ".join(dataset.labels[at].label for at in small.item.labels)
-    said = escape(f"{labels}; {small.item.split}, {small.item.name}", quote=True)
-    file = io.BytesIO()
-    small.picture.save(file, "JPEG", quality=80)
-    data = base64.b64encode(file.getvalue()).decode()
-    width, height = small.picture.size
-    return (
-        f'<li><img src="data:image/jpeg;base64,{data}" alt="{said}" title="{said}" '
-        f'width="{width}" height="{height}"></li>'
-    )
+    said = f"{labels}; {small.item.split}, {small.item.name}"
+    return f'<li title="{escape(said, quote=True)}">{htmlpage.image(small.picture, said, SIDE)}</li>'
 
 
 def _fitting(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from eyebright import htmlpage
 from eyebright.data import Dataset
 from eyebright.evaluation import metrics
 from eyebright.modelfile import Figure, Task
@@ -145,7 +146,7 @@ def page(finished: Finished, data: Dataset, recipe: Recipe, history: Sequence[di
     heads = "".join(f"<th scope=col>{split}</th>" for split in counts)
     threshold = "<th scope=col>threshold</th>" if finished.metadata.thresholds else ""
     mixed = confused(finished, part)
-    return PAGE.format(
+    body = PAGE.format(
         title=escape(finished.metadata.name),
         description=escape(card.description),
         facts=escape(f"{card.data}. {'; '.join(card.lineage)}. Calibration: {card.calibration}."),
@@ -158,6 +159,7 @@ def page(finished: Finished, data: Dataset, recipe: Recipe, history: Sequence[di
         label_rows=label_rows,
         recipe=escape(recipe.write()),
     )
+    return htmlpage.page(finished.metadata.name, body, STYLE)
 
 
 def with_proof(html: str, sentence: str) -> str:
@@ -189,48 +191,29 @@ def confused(finished: Finished, part: Dataset) -> str:
 RING = "The ring is around the judgement whose weights were kept: the best on the validation split."
 STAYED = "No judgement on the way was better than that of the head alone, so these weights were kept: it did not help."
 PROOF = "<!-- proof -->"
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --line: light-dark(#1769aa, #6db3f2); --faint: light-dark(#ddd, #444); }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; }}
-th, td {{ text-align: right; padding: .2rem .8rem; border-bottom: 1px solid var(--faint); vertical-align: top; }}
-td {{ white-space: nowrap; }}
-th[scope=row], .text {{ text-align: left; }}
-td.text {{ white-space: normal; }}
-svg {{ width: 100%; height: auto; display: block; margin: 1rem 0; }}
-svg text {{ font-size: 12px; fill: currentColor; }}
-svg .name {{ font-size: 14px; font-weight: 600; }}
-svg .faint {{ stroke: var(--faint); }}
-polyline {{ fill: none; stroke: var(--line); stroke-width: 2; }}
-circle {{ fill: var(--line); }}
-circle.ring {{ fill: none; stroke: var(--line); stroke-width: 1.5; }}
-pre {{ overflow-x: auto; font-size: 13px; }}
-</style>
-</head>
-<body>
+STYLE = """
+svg { width: 100%; margin: 1rem 0; }
+svg .faint { stroke: var(--faint); }
+polyline { fill: none; stroke: var(--line); stroke-width: 2; }
+circle { fill: var(--line); }
+circle.ring { fill: none; stroke: var(--line); stroke-width: 1.5; }
+"""
+PAGE = """<main>
 <h1>{title}</h1>
 <p>{description}</p>
 <h2>How good it is</h2>
 <p>Measured with the model file itself, {split}.</p>
-<table>
-<thead><tr><th></th><th scope=col>value</th><th scope=col>95% interval</th><th scope=col>pictures</th>
+<div class=wide><table>
+<thead><tr><td></td><th scope=col>value</th><th scope=col>95% interval</th><th scope=col>pictures</th>
 <th scope=col class=text>how</th></tr></thead>
 <tbody>{rows}</tbody>
-</table>
+</table></div>
 {mixed}
 {charts}
 <!-- proof -->
 <h2>Labels</h2>
-<table><thead><tr><th></th>{label_heads}</tr></thead><tbody>{label_rows}</tbody></table>
+<div class=wide><table><thead><tr><td></td>{label_heads}</tr></thead><tbody>{label_rows}</tbody></table></div>
 <h2>How it was made</h2>
 <p>{facts}</p>
 <details><summary>Recipe</summary><pre>{recipe}</pre></details>
-</body>
-</html>
-"""
+</main>"""
