@@ -89,8 +89,8 @@ def progress(what: str = "seen") -> Callable[[int, int], None]:
     began = time.monotonic()
 
     def told(done: int, total: int) -> None:
-        left_s = (time.monotonic() - began) / max(done, 1) * (total - done)
-        line = f"{done:,} of {total:,} {what}, {left_s // 60:.0f}:{left_s % 60:02.0f} left" if done < total else ""
+        minutes, seconds = divmod(int((time.monotonic() - began) / max(done, 1) * (total - done)), 60)
+        line = f"{done:,} of {total:,} {what}, {minutes}:{seconds:02} left" if done < total else ""
         click.echo(f"\r{line:<60}\r", nl=False, err=True)
 
     return told
