@@ -70,4 +70,5 @@ def processor() -> str:
     name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     flags = next(line for line in lines if line.startswith("flags"))
     vnni = "VNNI" if "avx512_vnni" in flags or "avx_vnni" in flags else "no VNNI"
-    return f"{len(os.sched_getaffinity(0))} cores of {name}, {vnni}"
+    cores = len(os.sched_getaffinity(0))
+    return f"{cores} {'core' if cores == 1 else 'cores'} of {name}, {vnni}"
