@@ -21,7 +21,7 @@ table { border-collapse: collapse; }
 th, td { text-align: right; padding: .2rem .7rem; border-bottom: 1px solid var(--faint); vertical-align: top; }
 td { white-space: nowrap; font-variant-numeric: tabular-nums; }
 th[scope=row], .text { text-align: left; }
-td.text { white-space: normal; }
+td.text { white-space: normal; min-width: 9rem; }
 .wide { overflow-x: auto; }
 img, .none { display: block; object-fit: contain; background: #8882; }
 .none { display: grid; place-items: center; font-size: .75rem; }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 KEY = "eyebright"
-OUTPUTS = ("scores", "logits", "embedding", "features")
+OUTPUTS = ("scores", "logits", "embedding", "features", "novelty")
 MAX_GOLDEN_BYTES = 1024
 MAX_SIDE = 4096
 
@@ -88,16 +88,55 @@ class Card(_Part, frozen=True):
     lineage: tuple[str, ...] = ()
     calibration: str = "not established"
     metrics: dict[str, Figure] = {}
+    per_class: dict[str, dict[str, Figure]] = {}
+    """By label id, where there are not too many."""
     latencies: tuple[Latency, ...] = ()
 
 
-class Abstain(_Part, frozen=True):
-    """When to say "none of these": the largest logit is below `threshold`."""
+AbstainMethod = Literal["max_logit", "energy", "novelty"]
 
-    method: Literal["max_logit"]
+
+class Abstain(_Part, frozen=True):
+    """When to say "none of these": the largest logit or the energy is below `threshold`, or the novelty above it."""
+
+    method: AbstainMethod
     threshold: float
     basis: str = ""
     """On what the threshold was chosen, and what it costs."""
+
+
+class Selective(_Part, frozen=True):
+    """A promise: who answers only where the best score reaches `threshold` is right in `accuracy` of the answers."""
+
+    accuracy: Score
+    threshold: Score
+    coverage: Score
+    """Share of the pictures that are then answered."""
+    n: int
+    """Answers that proved it."""
+
+
+class Sets(_Part, frozen=True):
+    """How to give a set of labels that holds the right one with a stated chance (recognize/silence.py)."""
+
+    penalty: float
+    free: int
+    """Ranks without penalty."""
+    coverages: Annotated[tuple[Score, ...], Meta(min_length=1, max_length=1000)]
+    """Rising."""
+    limits: tuple[float, ...]
+    """Of the nonconformity, for each coverage."""
+    n: int
+    """Pictures that they were measured on."""
+
+
+class Promise(_Part, frozen=True):
+    """What a label's threshold was chosen for, and what was seen of it on pictures that had no say in the choice."""
+
+    goal: str
+    reached: Figure
+    caught: Figure
+    """Recall; where that is the goal, precision."""
 
 
 class GoldenPicture(_Part, frozen=True):
@@ -138,7 +177,11 @@ class Metadata(_Part, frozen=True):
     golden: Golden
     hierarchy: tuple[Label, ...] = ()
     thresholds: dict[str, Score] = {}
+    promises: dict[str, Promise] = {}
+    """Of thresholds that come from a goal, by label id."""
     abstain: Abstain | None = None
+    selective: tuple[Selective, ...] = ()
+    sets: Sets | None = None
     temperature: Name | None = None
     """Name of the initializer that divides the logits."""
     head: Head | None = None
@@ -204,6 +247,13 @@ def attach(model: "onnx.ModelProto", metadata: Metadata) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
+def rewritten(file: ModelFile, **changed: Any) -> bytes:
+    """The bytes of a model file with other metadata; the graph stays as it is."""
+    import onnx
+
+    return attach(onnx.load_from_string(file.data), msgspec.structs.replace(file.metadata, **changed))
+
+
 def schema() -> dict[str, Any]:
     """The JSON schema of the metadata, as docs/model-file.schema.json has it."""
     return msgspec.json.schema(Metadata)
@@ -248,9 +298,11 @@ def _check(metadata: Metadata) -> None:
         if label.parent is not None and label.parent not in nodes:
             raise BadModelFile(f"the parent {label.parent!r} of {label.id!r} is not in its hierarchy.")
     _check_no_circle(nodes)
-    unknown = metadata.thresholds.keys() - {*labels}
+    unknown = (metadata.thresholds.keys() | metadata.promises.keys()) - {*labels}
     if unknown:
         raise BadModelFile(f"it has a threshold for {min(unknown)!r}, which is no label of it.")
+    if metadata.sets and len(metadata.sets.coverages) != len(metadata.sets.limits):
+        raise BadModelFile("its prediction sets have not one limit for each coverage.")
     spent = 0
     for picture in metadata.golden.pictures:
         spent += picture.height * picture.width * 3

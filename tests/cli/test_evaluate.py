@@ -2,8 +2,12 @@
 
 import json
 
+import msgspec
 import pytest
 
+from eyebright import modelfile
+from eyebright.data import Dataset
+from eyebright.evaluation.report import card
 from pictures import color_model, encoded, plain
 
 COLORS = ("red", "green", "blue")
@@ -139,3 +143,75 @@ def test_pictures_of_many_labels_and_a_model_that_gives_one(eyebright, colors, t
     ended = eyebright("evaluate", colors, tmp_path / "labels.csv", "--trust")
     assert ended.code == 2
     assert "has many labels a picture and the model names one" in ended.err
+
+
+def test_who_judges_by_what_was_learned_from_is_told(eyebright, colors, right, tmp_path):
+    file = modelfile.read(colors)
+    told = f"right: 12 pictures; content {Dataset.read(right).content_hash[:16]}"
+    card = msgspec.structs.replace(file.metadata.card, data=told)
+    (tmp_path / "learned.onnx").write_bytes(modelfile.rewritten(file, card=card))
+    for split, warned in (("all", True), ("test", False)):
+        ended = eyebright("evaluate", tmp_path / "learned.onnx", right, "--trust", "--split", split)
+        assert ("proves nothing" in ended.err) == warned
+
+
+def test_a_report_is_a_page_and_its_numbers(eyebright, colors, right, tmp_path):
+    ended = eyebright("evaluate", colors, right, "--trust", "--report", tmp_path / "report", "--format", "json")
+    assert ended.code == 0, ended.err
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "12 pictures" in page
+    assert json.loads((tmp_path / "report" / "report.json").read_text()) == json.loads(ended.out)
+
+
+def test_a_report_that_exists_stays_unless_forced(eyebright, colors, right, tmp_path):
+    place = tmp_path / "report"
+    place.mkdir()
+    (place / "report.html").write_text("mine")
+    ended = eyebright("evaluate", colors, right, "--trust", "--report", place)
+    assert ended.code == 2
+    assert "--force replaces it" in ended.err
+    assert (place / "report.html").read_text() == "mine"
+    assert eyebright("evaluate", colors, right, "--trust", "--report", place, "--force").code == 0
+    assert (place / "report.html").read_text() != "mine"
+
+
+def test_a_report_in_place_of_a_file_or_in_no_folder(eyebright, colors, right, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for place in (tmp_path / "file", tmp_path / "nowhere" / "report"):
+        ended = eyebright("evaluate", colors, right, "--trust", "--report", place)
+        assert ended.code == 2
+        assert ended.err.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_slices_say_where_it_fails(eyebright, colors, tmp_path):
+    data = painted(tmp_path / "data", {color: color for color in COLORS}, count=12)
+    painted(data, {"red": "green"}, count=6)
+    table = tmp_path / "light.csv"
+    rows = [f"test/{color}/{number}.png,{'night' if number < 6 else 'day'}" for color in COLORS for number in range(12)]
+    table.write_text("\n".join(["file,light", *rows]))
+    found = json.loads(eyebright("evaluate", colors, data, "--trust", "--slices", table, "--format", "json").out)
+    worst, best = found["slices"]
+    assert (worst["value"], worst["figure"]["value"], best["value"]) == ("night", pytest.approx(2 / 3), "day")
+    assert worst["less_the_rest"]["high"] < 0
+    assert "It is worse where light is night" in eyebright("evaluate", colors, data, "--trust", "--slices", table).out
+
+
+def test_the_levels_of_the_hierarchy_are_told(eyebright, colors, tmp_path):
+    """Red for green is wrong, and still warm."""
+    data = painted(tmp_path / "data", {"red": "green", "green": "green", "blue": "blue"})
+    found = json.loads(eyebright("evaluate", colors, data, "--trust", "--format", "json").out)
+    assert [level["top1"]["value"] for level in found["levels"]] == [1.0]
+    assert found["confused"] == [{"label": "c-red", "taken_for": "c-green", "times": 4, "of": 4}]
+
+
+def test_a_model_card_in_markdown(eyebright, colors):
+    ended = eyebright("inspect", colors, "--card")
+    assert ended.code == 0
+    assert ended.out.startswith("# colors\n")
+    assert "out of 3: red, green, blue." in ended.out
+    assert "The file does not say." in ended.out
+
+
+def test_words_of_a_model_file_cannot_become_markup():
+    assert card.text("a|b\n# <script>[x](y)") == "a\\|b \\# \\<script\\>\\[x\\](y)"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from eyebright.errors import BadRequest
+from eyebright.evaluation import metrics
 from eyebright.evaluation.intervals import samples
 from eyebright.evaluation.metrics import (
     area_under_roc,
@@ -189,3 +190,21 @@ def test_honest_scores_are_told_from_boasting_ones():
     for measure in ("nll", "brier"):
         assert honest[measure].high < boasting[measure].low
     assert set(honesty(scores, targets, "multi")) == {"nll", "brier"}
+
+
+@pytest.mark.parametrize("name", ["average_precision", "area_under_roc"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_influence_of_a_picture_is_the_slope_over_its_weight(name, seed):
+    """With ties, and with pictures that nobody checked, which move nothing."""
+    random = np.random.default_rng(seed)
+    scores = random.random(40).round(1 if seed % 2 else 6)
+    targets = (random.random(40) < 0.4).astype(float)
+    targets[:5] = np.nan
+    statistic, influence = getattr(metrics, name), getattr(metrics, f"{name}_influence")
+    slope = influence(scores, targets)
+    step = 1e-5
+    weights = np.ones((40, 40)) + step * np.eye(40)
+    found = (statistic(scores, targets, weights) - statistic(scores, targets)) / step
+    np.testing.assert_allclose(slope, found, atol=1e-4)
+    assert slope.sum() == pytest.approx(0, abs=1e-9)
+    assert not slope[:5].any()

@@ -7,6 +7,7 @@ import click
 PARTS = {
     "show": "Show what was understood of a data set: labels, counts, splits, sizes.",
     "check": "Find what would spoil learning: broken pictures, duplicates, leaks between splits.",
+    "doubt": "Find labels that are probably wrong, and write a corrected list.",
 }
 """Each is a file beside this one, `data_show.py` and so on, imported when it is called."""
 

@@ -1,7 +1,7 @@
 """`eyebright encoders`: the networks that can be trained, and what is inside one."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -110,7 +110,7 @@ def network(
     return weightless(make)
 
 
-def print_table(header: Sequence[str], lines: Sequence[Sequence[str]], left: set[int]) -> None:
+def print_table(header: Sequence[str], lines: Sequence[Sequence[str]], left: Container[int] = ()) -> None:
     """Columns two blanks apart: those in `left` to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
     for line in (header, *lines):

@@ -1,24 +1,29 @@
 """`eyebright inspect`: the card of a model file."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from eyebright.cli import options
 
+if TYPE_CHECKING:
+    from eyebright.modelfile import ModelFile
+
 
 @click.command(no_args_is_help=False)
 @click.argument("model", required=False, type=click.Path(readable=False))
 @click.option("--labels", is_flag=True, help="Also list every label, under what stands above it.")
+@click.option("--card", is_flag=True, help="Print the model card as Markdown.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of the metadata instead.")
 @options.text_or_json
-def command(model: str | None, labels: bool, schema: bool, form: str) -> int:
+def command(model: str | None, labels: bool, card: bool, schema: bool, form: str) -> int:
     """Show the card of a model file: what it names, how well, from what it was made.
 
     \b
       eyebright inspect
       eyebright inspect mine.onnx --format json
+      eyebright inspect mine.onnx --card > CARD.md
     """
     import msgspec
 
@@ -34,6 +39,17 @@ def command(model: str | None, labels: bool, schema: bool, form: str) -> int:
         entry = {"path": file.path, "size_bytes": len(file.data), "sha256": file.sha256, "graph": found}
         click.echo(json.dumps({**entry, "metadata": metadata}, ensure_ascii=False))
         return 0
+    if card:
+        from eyebright.evaluation.report.card import markdown
+
+        click.echo(markdown(file), nl=False)
+        return 0
+    tell(file, labels)
+    return 0
+
+
+def tell(file: "ModelFile", labels: bool) -> None:
+    """The card for a terminal."""
     metadata_, card = file.metadata, file.metadata.card
     spec = metadata_.input
     crop = f"the middle {spec.crop:.1%} of the shorter side" if spec.crop else "the whole picture, stretched"
@@ -69,7 +85,6 @@ def command(model: str | None, labels: bool, schema: bool, form: str) -> int:
             click.echo(_wrapped(name, text))
     if labels:
         _tree(file.metadata)
-    return 0
 
 
 def _figure(figure: Any) -> str:

@@ -37,14 +37,21 @@ def opened(model: str, provider: str, trust: bool) -> "tuple[ModelFile, Runtime]
     file = read(models.path(model))
     if not trust and file.sha256 not in models.SHIPPED.values():
         trial.prove(file)
-    runtime, _ = selftest.open_and_check(file, provider)
-    return file, runtime
+    return file, selftest.open_tested(file, provider)
 
 
-def labeled(path: str, metadata: "Metadata", split: str, reader: str | None = None, crops: bool = False) -> "Told":
+def labeled(
+    path: str,
+    metadata: "Metadata",
+    split: str,
+    reader: str | None = None,
+    crops: bool = False,
+    judges: bool = True,
+) -> "Told":
     """The pictures of a split in the words of a model; what had to be left out is said on stderr.
 
-    Of several labels, the one that a model of yes or no looks for is the yes.
+    Of several labels, the one that a model of yes or no looks for is the yes. If the model is to be judged by them all,
+    it is said where it learned from some.
     """
     from eyebright.data import Dataset
     from eyebright.evaluation.answers import in_terms_of
@@ -62,6 +69,8 @@ def labeled(path: str, metadata: "Metadata", split: str, reader: str | None = No
         raise BadRequest(f"{data.name} has no {split} split; it has {have}, and --split all takes every picture.")
     told = in_terms_of(metadata, part)
     say(told.remarks)
+    if judges and split in ("train", "all") and data.content_hash[:16] in metadata.card.data:
+        say([f"{metadata.name} learned from pictures of {data.name}: what it says of those proves nothing."])
     return told
 
 

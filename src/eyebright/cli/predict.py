@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 @click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many labels to show.")
 @click.option("--threshold", type=float, help="Score from which on something is said; the model's own or 0.6.")
 @click.option("--parents/--no-parents", default=True, help="Show what stands above the labels: cat above tabby.")
+@click.option("--abstain", type=float, metavar="SHARE", help="Answer only where that share of answers is right: 0.99.")
+@click.option(
+    "--set-coverage", type=float, metavar="SHARE", help="Give sets of labels that hold the right one so often: 0.9."
+)
 @click.option("--none-of-these", is_flag=True, help="Say so where no label fits (a page of text, say).")
 @options.output_format
 @options.output()

@@ -47,6 +47,10 @@ def sentence(result: Prediction | Failure) -> str:
 
 def headline(result: Prediction, words: bool = False) -> str:
     """What is said of a picture, with how sure that is."""
+    if result.set is not UNSET and result.reason != "none_of_these":
+        label_of = {row.id: row.label for row in result.labels}
+        inside = [label_of[id] for id in result.set]
+        return one_line(("one of: " if len(inside) > 1 else "") + ", ".join(inside))
     if result.summary:
         score = f", {result.summary.score:.0%} sure" if words else f" {result.summary.score:.2f}"
         on = [row.label for row in result.labels if row.on is True]

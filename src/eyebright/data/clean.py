@@ -41,12 +41,17 @@ def above(dataset: Dataset, path: Path) -> str:
 
 def listing(audit: Audit, path: Path) -> str:
     """The list as CSV, to be written at `path`. Raises BadRequest as `above` does."""
-    dataset, before = audit.dataset, above(audit.dataset, path)
+    return listed(audit.dataset.only(audit.clean), path)
+
+
+def listed(dataset: Dataset, path: Path) -> str:
+    """All items of a data set as such a list, to be written at `path`. Raises BadRequest as `above` does."""
+    before = above(dataset, path)
     unknown = any(item.unknown for item in dataset.items)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["file", "labels" if dataset.task == "multi" else "label", "split", *["unknown"] * unknown])
-    for item in audit.clean:
+    for item in dataset.items:
         labels, unchecked = (";".join(dataset.labels[at].id for at in places) for places in (item.labels, item.unknown))
         table.writerow([before + item.name, labels, item.split, *[unchecked] * unknown])
     return text.getvalue()

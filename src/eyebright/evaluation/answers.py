@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyebright.data import Dataset, Item
+from eyebright.data.split import place
 from eyebright.errors import BadPicture, BadRequest
 from eyebright.modelfile import Metadata, ModelFile
 from eyebright.preprocessing import Pixels, fit, shorter_side
@@ -146,6 +147,11 @@ def ask(
         tuple(failed),
         time.perf_counter() - began,
     )
+
+
+def halves(items: Sequence[Item]) -> NDArray[np.bool_]:
+    """(N,): which pictures are in the first of two halves, by their names alone: one to choose on, one to prove on."""
+    return np.array([place(f"half {item.name}") < 0.5 for item in items], bool)
 
 
 def named(labels: Sequence[str]) -> str:

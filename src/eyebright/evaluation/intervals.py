@@ -1,8 +1,9 @@
 """How far a measured number may be off: 95% intervals, and paired comparisons of two models on the same pictures.
 
-Proportions get Wilson's interval, everything else the bootstrap: the statistic again on many samples that were drawn,
-with replacement, from the pictures at hand. A sample is a row of weights, how often each picture was drawn, so that a
-statistic of weights (R, N) serves all R samples at once.
+Proportions get Wilson's interval; ranks (average precision, area under ROC) one on the logit scale from what each
+picture moves; everything else the bootstrap: the statistic again on many samples that were drawn, with replacement,
+from the pictures at hand. A sample is a row of weights, how often each picture was drawn, so that a statistic of
+weights (R, N) serves all R samples at once.
 """
 
 import math
@@ -16,6 +17,7 @@ Weights = NDArray[np.float64]  # (R, N): how often each of N pictures counts
 Statistic = Callable[[Weights], NDArray[np.float64]]  # (R, N) -> (R,), NaN where a sample does not determine it
 
 Z = 1.959964  # of a normal distribution, 95% lie within so many deviations
+FLOOR = 0.65
 DRAWS = 1000
 AT_ONCE = 1_000_000  # weights in memory
 
@@ -39,6 +41,65 @@ def wilson(hits: int, n: int) -> Interval:
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
     return Interval(share, max(middle - half, 0.0), min(middle + half, 1.0), "Wilson")
+
+
+def on_logit(value: float, influence: NDArray[np.float64], fewest: int) -> Interval:
+    """The interval of a rank statistic, 0..1, that each picture moves by `influence` (N,): its slope over the weight.
+
+    `fewest` pictures stand behind it, such as the positives. The spread is the infinitesimal jackknife's (Efron 1982),
+    on the logit scale (as Boyd et al. 2013 advise), with Student's quantile. Where a ranking is all but perfect the
+    pictures at hand hardly move it, so the spread is never under `FLOOR` of that of a share of as many pictures. The
+    percentiles of a bootstrap cover 82% to 92% of average precisions at 100 pictures.
+    """
+    n = len(influence)
+    inside = (value * fewest + 0.5) / (fewest + 1)
+    steep = inside * (1 - inside)
+    spread = math.sqrt(n / max(n - 1, 1) * float((influence**2).sum())) / steep
+    half = student(fewest - 1) * max(spread, FLOOR / math.sqrt(fewest * steep))
+    middle = math.log(inside / (1 - inside))
+    low, high = (1 / (1 + math.exp(-min(max(middle + side, -60), 60))) for side in (-half, half))
+    return Interval(value, min(low, value), max(high, value), "jackknife on the logit scale")
+
+
+def student(freedom: int) -> float:
+    """The 97.5th percentile of Student's t, by the expansion of Cornish and Fisher; to 1% from 3 degrees on.
+
+    >>> round(student(9), 2), round(student(10**6), 2)
+    (2.26, 1.96)
+    """
+    if freedom < 3:
+        return {2: 4.303}.get(freedom, 12.706)
+    z = Z
+    return (
+        z
+        + (z**3 + z) / (4 * freedom)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3)
+    )
+
+
+def at_least(hits: int, n: int, sure: float = 0.95) -> float:
+    """What the share behind `hits` of n is at least, so sure and one-sided; exact (Clopper and Pearson 1934).
+
+    >>> round(at_least(14, 14), 3), round(at_least(9, 10), 3), at_least(0, 5)
+    (0.807, 0.606, 0.0)
+    """
+    if hits == 0:
+        return 0.0
+    x = np.arange(hits, n + 1)
+    choose = log_choose(n)[hits:]
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        share = (low + high) / 2
+        tail = np.exp(choose + x * math.log(share) + (n - x) * math.log1p(-share)).sum()
+        low, high = (share, high) if tail <= 1 - sure else (low, share)
+    return low
+
+
+def log_choose(n: int) -> NDArray[np.float64]:
+    """(n + 1,): the logarithms of the binomial coefficients of n."""
+    factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
+    return np.asarray(factorial[n] - factorial - factorial[::-1])
 
 
 def bootstrap(statistic: Statistic, n: int, draws: int = DRAWS, seed: int = 0) -> Interval:

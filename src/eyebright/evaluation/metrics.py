@@ -18,7 +18,7 @@ from eyebright.evaluation.calibration import (
     expected_calibration_error,
     log_loss,
 )
-from eyebright.evaluation.intervals import DRAWS, Interval, Weights, bootstrap, wilson
+from eyebright.evaluation.intervals import Interval, Weights, bootstrap, on_logit, wilson
 from eyebright.modelfile import Figure, Task
 
 FEW = 5
@@ -39,11 +39,12 @@ def figures(scores: Floats, targets: Floats, task: Task) -> dict[str, Figure]:
         raise BadRequest("There are no pictures to judge the model on; the split is empty.")
     found: dict[str, Interval] = {}
     if task == "multi":
-        with_positives = int(has_positives(targets).sum())
-        if with_positives:
-            draws = min(max(WORK // (n * with_positives), 100), DRAWS)
-            found["map"] = bootstrap(lambda weights: mean_average_precision(scores, targets, weights), n, draws)
-            left_out = targets.shape[1] - with_positives
+        labels = np.flatnonzero(has_positives(targets))
+        if len(labels):
+            moved = [average_precision_influence(scores[:, at], targets[:, at]) for at in labels]
+            value = float(mean_average_precision(scores, targets)[0])
+            found["map"] = on_logit(value, np.mean(moved, axis=0), int((targets == 1).sum()))
+            left_out = targets.shape[1] - len(labels)
             if left_out:
                 method = f"{found['map'].method}; {left_out} labels without positives left out"
                 found["map"] = found["map"]._replace(method=method)
@@ -53,7 +54,7 @@ def figures(scores: Floats, targets: Floats, task: Task) -> dict[str, Figure]:
             found["top5"] = wilson(int(hits(scores, targets, FEW).sum()), n)
         found["balanced_accuracy"] = bootstrap(lambda weights: balanced_accuracy(scores, targets, weights), n)
     if task == "binary" and has_positives(targets)[1]:
-        found["ap"] = bootstrap(lambda weights: average_precision(scores[:, 1], targets[:, 1], weights), n)
+        found["ap"] = ranked(scores[:, 1], targets[:, 1])["ap"]
     if not np.isnan(targets).all():
         found["ece"] = expected_calibration_error(scores, targets, task)
     return {name: Figure(value.value, value.low, value.high, n, value.method) for name, value in found.items()}
@@ -112,6 +113,59 @@ def average_precision(scores: Floats, targets: Floats, weights: Weights | None =
     precision = right / np.maximum(said, 1)
     gained = np.diff(right, axis=1, prepend=0)
     return mean_of_known((precision * gained).sum(axis=1, keepdims=True), right[:, -1:], axis=1)
+
+
+def ranked(scores: Floats, targets: Floats) -> dict[str, Interval]:
+    """`ap` and `auroc` of one label, scores (N,), targets (N,); no `ap` without positives, no `auroc` without both."""
+    found = {}
+    for name, statistic, influence in (
+        ("ap", average_precision, average_precision_influence),
+        ("auroc", area_under_roc, area_under_roc_influence),
+    ):
+        value = float(statistic(scores, targets)[0])
+        if not np.isnan(value):
+            positives, negatives = int((targets == 1).sum()), int((targets == 0).sum())
+            fewest = positives if name == "ap" else min(positives, negatives)
+            found[name] = on_logit(value, influence(scores, targets), fewest)
+    return found
+
+
+def average_precision_influence(scores: Floats, targets: Floats) -> NDArray[np.float64]:
+    """(N,): the slope of average precision over the weight of each picture; 0 where nobody checked."""
+    known, of, right, said = _steps(scores, targets)
+    gained = np.diff(right, prepend=0)
+    total = right[-1]
+    value = (gained * right / said).sum() / total
+    above = np.cumsum((gained / said)[::-1])[::-1]
+    below = np.cumsum((gained * right / said**2)[::-1])[::-1]
+    slope = np.zeros(len(scores))
+    slope[known] = (targets[known] * ((right / said + above)[of] - value) - below[of]) / total
+    return slope
+
+
+def area_under_roc_influence(scores: Floats, targets: Floats) -> NDArray[np.float64]:
+    """(N,): the slope of the area under ROC over the weight of each picture (DeLong et al. 1988)."""
+    known, of, right, said = _steps(scores, targets)
+    wrong = said - right
+    positives, negatives = right[-1], wrong[-1]
+    value = area_under_roc(scores, targets)[0]
+    beaten = 1 - (wrong - np.diff(wrong, prepend=0) / 2) / negatives  # share of negatives under each score
+    beating = (right - np.diff(right, prepend=0) / 2) / positives
+    slope = np.zeros(len(scores))
+    slope[known] = np.where(targets[known] == 1, (beaten[of] - value) / positives, (beating[of] - value) / negatives)
+    return slope
+
+
+def _steps(
+    scores: Floats, targets: Floats
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+    """Known pictures, the step of each (equal scores share one, the highest first), and right and said up to a step."""
+    known = np.flatnonzero(~np.isnan(targets))
+    order = np.argsort(-scores[known], kind="stable")
+    step = np.flatnonzero(np.diff(scores[known][order], append=-np.inf))
+    of = np.empty(len(known), np.intp)
+    of[order] = np.searchsorted(step, np.arange(len(known)))
+    return known, of, np.cumsum(targets[known][order].astype(np.float64))[step], (step + 1).astype(np.float64)
 
 
 def mean_average_precision(scores: Floats, targets: Floats, weights: Weights | None = None) -> NDArray[np.float64]:

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from eyebright.evaluation.calibration import Floats
-from eyebright.evaluation.intervals import DRAWS, Interval, Weights, bootstrap_each, wilson
-from eyebright.evaluation.metrics import WORK, area_under_roc, average_precision, counts, f1
+from eyebright.evaluation.calibration import Floats, calibration_test, expected_calibration_error
+from eyebright.evaluation.intervals import DRAWS, Interval, bootstrap_each, wilson
+from eyebright.evaluation.metrics import WORK, counts, f1, ranked
 from eyebright.labels import SURE
 from eyebright.modelfile import Figure, Metadata
 
@@ -26,7 +26,8 @@ def given(scores: Floats, metadata: Metadata) -> NDArray[np.bool_]:
 
 def per_class(scores: Floats, targets: Floats, metadata: Metadata) -> dict[str, dict[str, Figure]]:
     """Label id -> `precision` (n: pictures that were given it), `recall` (n: that have it), `f1`, and where it stands
-    for itself (`binary`'s second label, `multi`) `ap` and `auroc`. What no picture determines is left out.
+    for itself (`binary`'s second label, `multi`) `ap` and `auroc`; for `multi` also `ece` and `calibration_p`. What no
+    picture determines is left out.
     """
     said = given(scores, metadata)
     found = counts(said, targets)
@@ -46,20 +47,22 @@ def per_class(scores: Floats, targets: Floats, metadata: Metadata) -> dict[str, 
         if true or times:
             figures["f1"] = _figure(both[at], int(known[at]))
         if at >= labels - alone and true > 0:
-            figures |= ranked(scores[:, at], targets[:, at], draws)
+            of = int(known[at])
+            figures |= {name: _figure(one, of) for name, one in ranked(scores[:, at], targets[:, at]).items()}
+        if metadata.task == "multi" and known[at]:
+            figures |= honest(scores[:, at : at + 1], targets[:, at : at + 1], draws)
         result[label.id] = figures
     return result
 
 
-def ranked(scores: Floats, targets: Floats, draws: int = DRAWS) -> dict[str, Figure]:
-    """`ap` and `auroc` of one label, scores (N,) and targets (N,), whatever its threshold."""
-
-    def each(weights: Weights) -> NDArray[np.float64]:
-        return np.stack([average_precision(scores, targets, weights), area_under_roc(scores, targets, weights)], axis=1)
-
+def honest(scores: Floats, targets: Floats, draws: int = DRAWS) -> dict[str, Figure]:
+    """`ece` and `calibration_p` of one of many labels, scores (N, 1) and targets (N, 1)."""
     known = int((~np.isnan(targets)).sum())
-    found = zip(("ap", "auroc"), bootstrap_each(each, len(scores), draws), strict=True)
-    return {name: _figure(interval, known) for name, interval in found if not np.isnan(interval.value)}
+    p = calibration_test(scores, targets, "multi", draws)
+    return {
+        "ece": _figure(expected_calibration_error(scores, targets, "multi"), known),
+        "calibration_p": Figure(p, n=known, method=f"truth drawn {draws} times from the scores"),
+    }
 
 
 def _figure(interval: Interval, n: int) -> Figure:

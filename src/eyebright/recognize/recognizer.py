@@ -13,10 +13,11 @@ from PIL import Image
 
 from eyebright import images, models, selftest
 from eyebright.bounds import LIMITS, Limits
-from eyebright.errors import BadPicture, BadRequest, EyebrightError
+from eyebright.errors import BadModelFile, BadPicture, BadRequest, EyebrightError
 from eyebright.modelfile import ModelFile, read
 from eyebright.preprocessing import Pixels, fit, shorter_side
 from eyebright.recognize.prediction import Failure, Prediction
+from eyebright.recognize.silence import NEEDS, fitting
 from eyebright.recognize.sources import Movie, Sources, Still, name_of, to_picture
 from eyebright.recognize.statement import Row, Words
 from eyebright.recognize.stream import in_order
@@ -44,6 +45,8 @@ def load(
     top: int = 5,
     threshold: float | None = None,
     none_of_these: bool = False,
+    abstain: float | None = None,
+    set_coverage: float | None = None,
     limits: Limits = LIMITS,
     trust: bool = False,
 ) -> "Recognizer":
@@ -55,6 +58,8 @@ def load(
     top            how many labels a prediction shows
     threshold      score from which on a statement is made, 0..1; the model file's own or 0.6 by default
     none_of_these  say so where even the best label does not fit, if the model file knows how
+    abstain        answer only where so large a share of the answers is right, if the model file can promise that
+    set_coverage   give each prediction a set of labels that holds the right one with this chance, 0..1
     trust          do not try a model file from elsewhere in a child process first
 
     Raises BadModelFile, BadRequest, MissingExtra.
@@ -65,7 +70,8 @@ def load(
 
         trial.prove(file)
     threads = cores() if threads is None else threads
-    return Recognizer(file, provider, threads, size, top, threshold, none_of_these, limits)
+    words = Words(file.metadata, top, threshold, none_of_these, abstain, set_coverage)
+    return Recognizer(file, provider, threads, size, words, limits)
 
 
 class Recognizer:
@@ -77,9 +83,7 @@ class Recognizer:
         provider: str,
         threads: int,
         size: int | None,
-        top: int,
-        threshold: float | None,
-        none_of_these: bool,
+        words: Words,
         limits: Limits,
     ) -> None:
         spec = model.metadata.input
@@ -90,14 +94,19 @@ class Recognizer:
             raise BadRequest(f"--threads takes 1 or more; {threads} is not.")
         self.model = model
         self.metadata = model.metadata
-        self.words = Words(model.metadata, top, threshold, none_of_these)
+        self.words = words
         self.threads = threads
         self.limits = limits
         self.size = size or spec.size
         self._shorter = shorter_side(spec, self.size)
         # one thread a session: workers take whole pictures each, which scales better than sharing one picture
         self.runtime: Runtime = selftest.open_tested(model, provider, threads=1)
-        self._outputs = ["scores", *(["logits"] if none_of_these and "logits" in self.runtime.outputs else [])]
+        self._outputs = ["scores"]
+        if words.abstain:
+            needed = NEEDS[words.abstain.method]
+            if needed not in self.runtime.outputs:
+                raise BadModelFile(f"{model.path}: to say none of these it needs an output `{needed}`, which it lacks.")
+            self._outputs.append(needed)
 
     def __call__(self, source: Any) -> Any:
         """A Prediction for one picture; a list of them for an iterable. Raises BadPicture; `stream` never does."""
@@ -227,14 +236,18 @@ class Recognizer:
             return
         batch = np.stack([pixels for _, pixels in waiting])
         results = dict(zip(outputs, self.runtime.run(batch, outputs), strict=True))
+        abstain = self.words.abstain
+        fits = None
+        if abstain and NEEDS[abstain.method] in results:
+            fits = fitting(abstain.method, results[NEEDS[abstain.method]])
         for number, (at, _) in enumerate(waiting):
             row = rows[at]
-            scores, logits, embedding = (results.get(name) for name in ("scores", "logits", "embedding"))
+            scores, embedding = results.get("scores"), results.get("embedding")
             rows[at] = Row(
                 row.source,
                 row.time_s,
                 None if scores is None else scores[number],
-                None if logits is None else float(logits[number].max()),
+                None if fits is None else float(fits[number]),
                 None if embedding is None else embedding[number],
             )
         waiting.clear()

@@ -1,12 +1,12 @@
 """The end of a training: graph and validation logits become a model file that knows how sure it may be.
 
-temperature and thresholds from the validation split -> metadata -> golden self-test -> figures of the file itself, on
-the test split where there is one.
+temperature and thresholds from the validation split -> metadata -> golden self-test -> when to say nothing -> figures
+of the file itself, on the test split where there is one.
 """
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,13 +17,17 @@ from eyebright import modelfile, selftest
 from eyebright.data import Dataset
 from eyebright.data.dataset import Split
 from eyebright.errors import BadModelFile, BadPicture
-from eyebright.evaluation import calibration, metrics, thresholds
-from eyebright.evaluation.answers import ask
+from eyebright.evaluation import abstain, calibration, conformal, judgement, novelty, outside, thresholds
+from eyebright.evaluation.answers import Answers, ask, halves
+from eyebright.evaluation.report import verdict
+from eyebright.export.novelty import with_novelty
 from eyebright.modelfile import Card, Figure, Head, Input, Metadata
-from eyebright.runtime import open_runtime
+from eyebright.runtime import cores, open_runtime
 
 Floats = NDArray[np.float32]
 TOLERANCE = 1e-4
+LABELS = 100
+"""Whose own figures the card still holds."""
 ALIKE = 8  # pictures on which the file is compared with what it was made from
 
 
@@ -41,11 +45,13 @@ def finish(
     spec: Input,
     card: Card,
     file_logits: Floats | None = None,
+    embeddings: Mapping[Split, Floats] | None = None,
 ) -> Finished:
     """A model file from a graph whose logits are `logits` on the validation split, and perhaps on others.
 
     `file_logits` are the graph's on the validation split, where it was fitted again with these pictures; `logits` then
-    hold what was said of them before. Raises BadModelFile where the file says something else than these.
+    hold what was said of them before. `embeddings` are the graph's of the training and validation pictures; without
+    them the file looks at some of these again. Raises BadModelFile where the file says something else than these.
     """
     name = f"{data.name}, {len(data.labels)} labels"
     validation, truth = data.part("validation"), data.part("validation").targets()
@@ -80,30 +86,86 @@ def finish(
 
     test = data.part("test")
     split: Split = "test" if test.items else "validation"
-    if split == "test":
-        known = logits.get("test")
-        if known is None:
-            scores = scores_of(sealed, test)
-        else:
-            scores = calibration.activate(known / temperature, data.task).astype(np.float32)
-    said = {
-        key: msgspec.structs.replace(figure, method=f"{split} split; {figure.method}")
-        for key, figure in metrics.figures(scores, data.part(split).targets(), data.task).items()
-    }
+    told = Said(validation, scores)
+    judged = Said(test, said_of_test(sealed, test, logits.get("test"), temperature)) if test.items else told
     metadata = modelfile.from_bytes(sealed, name).metadata
-    metadata = msgspec.structs.replace(
-        metadata, card=msgspec.structs.replace(metadata.card, metrics={key: rounded(said[key]) for key in said})
+    metadata = msgspec.structs.replace(metadata, **silences(told, judged))
+    metadata = msgspec.structs.replace(metadata, card=with_figures(metadata, judged, f"{split} split"))
+    rows = embeddings or embeddings_of(sealed, data)
+    familiar = novelty.fit(rows["train"])
+    if familiar is not None:
+        graph = with_novelty(graph, familiar)
+        own = {"novelty": novelty.novelty(rows["validation"], familiar)}
+        metadata = msgspec.structs.replace(metadata, abstain=outside.limit("novelty", own, "validation pictures"))
+    return Finished(modelfile.attach(graph, metadata), metadata, judged.scores, split)
+
+
+def with_figures(metadata: Metadata, judged: "Said", on: str) -> Card:
+    """The card with what the model is worth on these pictures, and what it is surely bad at."""
+    answers = Answers(judged.data.items, {"scores": judged.scores}, judged.data.targets(), (), 0.0)
+    found = judgement.judge(answers, metadata)
+
+    def told(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+        return {
+            key: rounded(msgspec.structs.replace(figure, method=f"{on}; {figure.method}"))
+            for key, figure in figures.items()
+        }
+
+    each = {id: told(figures) for id, figures in found.per_class.items()} if len(metadata.labels) <= LABELS else {}
+    return msgspec.structs.replace(
+        metadata.card, metrics=told(found.figures), per_class=each, limits=" ".join(verdict.weaknesses(found))
     )
-    return Finished(modelfile.attach(graph, metadata), metadata, scores, split)
+
+
+class Said(NamedTuple):
+    """Pictures and what the model says of them."""
+
+    data: Dataset
+    scores: Floats  # (N, L)
+
+
+def said_of_test(sealed: bytes, test: Dataset, logits: Floats | None, temperature: float) -> Floats:
+    """(N, L): the scores of the test split, from the file itself where its logits are not known yet."""
+    if logits is None:
+        return scores_of(sealed, test)
+    return calibration.activate(logits / temperature, test.task).astype(np.float32)
+
+
+def silences(validation: Said, test: Said) -> dict[str, Any]:
+    """Promises of accuracy, chosen on the validation split and proved on the test split, and limits of label sets.
+
+    Without a test split, which is then the validation split again, one half of it chooses and the other proves.
+    """
+    task = validation.data.task
+    if task == "multi":
+        return {}
+    scores, truth = validation.scores, validation.data.targets()
+    proof, proof_truth = test.scores, test.data.targets()
+    if test is validation:
+        first = halves(validation.data.items)
+        scores, truth, proof, proof_truth = scores[first], truth[first], proof[~first], truth[~first]
+    promised = abstain.promises(scores, truth, proof, proof_truth) if len(scores) and len(proof) else ()
+    return {"selective": promised, "sets": conformal.measure(validation.scores, validation.data.targets())}
 
 
 def scores_of(model: bytes, data: Dataset) -> Floats:
     """(N, L): what a model file says of every picture of a data set. Raises BadPicture for one that cannot be read."""
     file = modelfile.from_bytes(model)
-    found = ask(data, file, open_runtime(file))
+    found = ask(data, file, open_runtime(file), threads=cores())
     if found.failed:
         raise BadPicture(found.failed[0])
     return found.outputs["scores"]
+
+
+def embeddings_of(model: bytes, data: Dataset) -> dict[Split, Floats]:
+    """What a model file makes of some training and validation pictures, (N, D) each."""
+    file = modelfile.from_bytes(model)
+    runtime = open_runtime(file)
+    splits: tuple[Split, Split] = ("train", "validation")
+    return {
+        split: ask(novelty.some(data.part(split)), file, runtime, ["embedding"], cores()).outputs["embedding"]
+        for split in splits
+    }
 
 
 def same(found: Floats, expected: Floats) -> None:

@@ -48,7 +48,7 @@ def by_head(data: Dataset, identities: Sequence[str], recipe: Recipe, about: Car
     graph = with_fitted(onnx.load_from_string(seen.encoder.data), head, data.task)
     spec = Input(size=seen.encoder.metadata.input.size, crop=recipe.crop)
     tell(Said("Writing the model file and trying it ..."))
-    return finish(graph, data, logits, spec, about, again["validation"] if again else None)
+    return finish(graph, data, logits, spec, about, again["validation"] if again else None, seen.rows)
 
 
 def see(data: Dataset, identities: Sequence[str], recipe: Recipe, tell: Tell) -> Embedded:

@@ -1,0 +1,377 @@
+"""`eyebright tune`: teach a model file when to speak and when to stay silent, from labeled pictures."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eyebright.cli import judging, options
+from eyebright.errors import BadRequest
+
+if TYPE_CHECKING:
+    from eyebright.data import Dataset
+    from eyebright.data.dataset import Split
+    from eyebright.evaluation.goals import Goal, Promise, Refusal
+    from eyebright.evaluation.tuning import Calibrated, NoneOfThese, Part
+    from eyebright.modelfile import Metadata, ModelFile
+    from eyebright.runtime import Runtime
+
+SHOWN = (0.9, 0.95, 0.99)
+"""Coverages of label sets that the text shows."""
+
+
+@click.command(name="tune", no_args_is_help=True)
+@click.argument("model", type=click.Path(readable=False))
+@click.argument("data", type=click.Path(readable=False))
+@click.option("--goal", metavar="GOAL", help="precision>=0.95, recall>=0.9, f1, or 'cost fp=1 fn=20'.")
+@click.option("--label", "labels", multiple=True, metavar="LABEL", help="Only this label; may be repeated.")
+@click.option("--calibrate", is_flag=True, help="Fit the temperature anew, so that scores mean what they say.")
+@click.option("--outside", type=click.Path(path_type=Path), help="Pictures that are none of its labels.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test", "all"]),
+    help="Take these pictures in two halves; otherwise validation chooses and test proves.",
+)
+@judging.reader
+@judging.crops
+@options.output(required=True, help="The model file to write.")
+@options.text_or_json
+@options.provider
+@options.threads
+@options.trust
+@options.force
+def command(
+    model: str,
+    data: str,
+    goal: str | None,
+    labels: tuple[str, ...],
+    calibrate: bool,
+    outside: Path | None,
+    split: str | None,
+    reader: str | None,
+    crops: bool,
+    output: Path,
+    form: str,
+    provider: str,
+    threads: int | None,
+    trust: bool,
+    force: bool,
+) -> int:
+    """Set thresholds from a goal, and teach a model file when to stay silent.
+
+    One part of the labeled pictures chooses, another proves; what cannot be proved is not written, and it says what
+    would help. The model file that is given stays as it is.
+
+    \b
+      eyebright tune run/model.onnx photos/ --goal "precision>=0.95" -o careful.onnx
+      eyebright tune run/model.onnx photos/ --goal "cost fp=1 fn=20" --label fire -o watchful.onnx
+      eyebright tune run/model.onnx photos/ --outside others/ -o silent.onnx
+    """
+    from eyebright.evaluation import goals, tuning
+
+    options.must_be_free(output, force)
+    aim = goals.parse(goal) if goal else None
+    if labels and not aim:
+        raise BadRequest("--label says whose threshold a goal is for: give --goal too.")
+    file, runtime = judging.opened(model, provider, trust)
+    metadata = file.metadata
+    wanted = {id_of(metadata, label) for label in labels}
+    if calibrate and (metadata.temperature is None or "logits" not in runtime.outputs):
+        raise BadRequest(f"{metadata.name} has no temperature to fit, or gives no logits to fit it by.")
+    parts = Parts.of(data, file, runtime, split, reader, crops, threads)
+    choose, prove = parts.choose, parts.prove
+    cooled = tuning.calibrated(metadata, choose, prove) if calibrate else None
+    if cooled:
+        choose, prove = (parts.cooled(part, metadata, cooled.temperature) for part in (choose, prove))
+    found = tuning.thresholds(metadata, aim, wanted, choose, prove) if aim else {}
+    if aim and not any(isinstance(one, goals.Promise) for one in found.values()):
+        told = [
+            f"{name_of(metadata, id)}: {one.sentence}" for id, one in found.items() if isinstance(one, goals.Refusal)
+        ]
+        judging.say(told)
+        raise BadRequest(f"no label can be promised {aim}, so {output} was not written.")
+    if aim:
+        metadata = tuning.with_thresholds(metadata, aim, found, parts.on)
+    metadata = tuning.with_silences(metadata, choose, prove)
+    none, data_out = None, file.data
+    if outside:
+        metadata, none, data_out = parts.learn_outside(outside, metadata)
+    options.write_bytes(output, sealed(data_out, metadata, cooled, str(output)))
+    if form == "json":
+        click.echo(json.dumps(as_json(metadata, aim, found, cooled, none, output), ensure_ascii=False))
+    else:
+        tell(metadata, aim, found, cooled, none, parts, output)
+    return 1 if parts.failed else 0
+
+
+class Parts:
+    """The two parts of the pictures, and what the model says of them."""
+
+    def __init__(self, file: "ModelFile", runtime: "Runtime", threads: int | None) -> None:
+        self.file, self.runtime, self.threads = file, runtime, threads
+        self.failed = False
+        self.names = ("", "")
+        self.train: Dataset | None = None
+        self.data: tuple[Dataset, Dataset]
+        self.choose: Part
+        self.prove: Part
+
+    @classmethod
+    def of(
+        cls,
+        path: str,
+        file: "ModelFile",
+        runtime: "Runtime",
+        split: str | None,
+        reader: str | None,
+        crops: bool,
+        threads: int | None,
+    ) -> "Parts":
+        from eyebright.evaluation.answers import halves
+
+        parts = cls(file, runtime, threads)
+        whole = judging.labeled(path, file.metadata, split or "all", reader, crops, judges=bool(split)).data
+        parts.train = whole.part("train") if split in (None, "all") else None
+        first, second = whole.part("validation"), whole.part("test")
+        if split or not (first.items and second.items):
+            known: list[Split] = ["test", "validation"]
+            what = split or next((each for each in known if whole.part(each).items), "train")
+            one = whole if split else whole.part(what)  # type: ignore[arg-type]
+            inside = halves(one.items)
+            first, second = (
+                one.only([item for item, is_first in zip(one.items, inside, strict=True) if is_first == half])
+                for half in (True, False)
+            )
+            parts.names = (f"half of {'all' if what == 'all' else what}", "the other half")
+            if not split and what == "train":
+                raise BadRequest(
+                    f"{whole.name} has neither validation nor test pictures, and what a model learned from proves "
+                    "nothing; --split train takes them all the same."
+                )
+        else:
+            parts.names = ("validation", "test")
+        if not first.items or not second.items:
+            raise BadRequest(f"{whole.name} has {len(first.items) + len(second.items)} pictures: too few to halve.")
+        parts.data = first, second
+        parts.choose, parts.prove = parts.ask(first), parts.ask(second)
+        return parts
+
+    @property
+    def on(self) -> str:
+        """The pictures that prove, for the model file."""
+        return f"{len(self.prove.targets):,} pictures of {self.names[1]}"
+
+    def ask(self, data: "Dataset") -> "Part":
+        from eyebright.evaluation.tuning import Part
+
+        outputs = [name for name in ("scores", "logits", "embedding", "novelty") if name in self.runtime.outputs]
+        answers = judging.asked(data, self.file, self.runtime, outputs, self.threads)
+        self.failed |= bool(answers.failed)
+        return Part(answers.outputs, answers.targets)
+
+    def cooled(self, part: "Part", metadata: "Metadata", temperature: float) -> "Part":
+        from eyebright.evaluation.calibration import activate
+
+        scores = activate(part.outputs["logits"] / temperature, metadata.task).astype("float32")
+        return part._replace(outputs={**part.outputs, "scores": scores})
+
+    def learn_outside(self, path: Path, metadata: "Metadata") -> "tuple[Metadata, NoneOfThese, bytes]":
+        """When to say none of these, from pictures that are none of its labels: half of them choose, half prove."""
+        import msgspec
+        import onnx
+
+        from eyebright.data.against import outside
+        from eyebright.evaluation import novelty, tuning
+        from eyebright.evaluation.answers import halves
+        from eyebright.export.novelty import with_novelty
+
+        met = outside(path)
+        answers = judging.asked(met, self.file, self.runtime, list(self.choose.outputs), self.threads)
+        first = halves(answers.items)
+        if first.all() or not first.any():
+            raise BadRequest(f"{path} has {len(first)} pictures: too few to choose by some and prove by others.")
+        others = dict(answers.outputs)
+        own, proof = dict(self.choose.outputs), dict(self.prove.outputs)
+        changed = self.file.data
+        if self.train and self.train.items and "embedding" in own:
+            seen = judging.asked(novelty.some(self.train), self.file, self.runtime, ["embedding"], self.threads)
+            familiar = novelty.fit(seen.outputs["embedding"])
+            if familiar is not None:
+                for outputs in (own, proof, others):
+                    outputs["novelty"] = novelty.novelty(outputs["embedding"], familiar)
+                model = onnx.load_from_string(self.file.data)
+                changed = with_novelty(model, familiar).SerializeToString(deterministic=True)
+        abstain, none = tuning.none_of_these(
+            own,
+            proof,
+            {name: rows[first] for name, rows in others.items()},
+            {name: rows[~first] for name, rows in others.items()},
+            f"pictures of {self.names[0]}",
+        )
+        return msgspec.structs.replace(metadata, abstain=abstain), none, changed
+
+
+def sealed(data: bytes, metadata: "Metadata", cooled: "Calibrated | None", path: str) -> bytes:
+    """The bytes of the new file; with another temperature its golden pictures are made anew."""
+    import msgspec
+    import numpy as np
+    import onnx
+    from onnx import numpy_helper
+
+    from eyebright import modelfile, selftest
+
+    graph = onnx.load_from_string(data)
+    if cooled is None:
+        return modelfile.attach(graph, metadata)
+    (home,) = (tensor for tensor in graph.graph.initializer if tensor.name == metadata.temperature)
+    home.CopyFrom(numpy_helper.from_array(np.array(cooled.temperature, np.float32).reshape(home.dims), home.name))
+    card = msgspec.structs.replace(metadata.card, calibration=f"temperature {cooled.temperature:.3g}, fitted by tune")
+    return selftest.seal(graph, msgspec.structs.replace(metadata, card=card), path)
+
+
+def id_of(metadata: "Metadata", label: str) -> str:
+    """The id of a label by its id or name."""
+    for one in metadata.labels:
+        if label in (one.id, one.label) or label.casefold() == one.label.casefold():
+            return one.id
+    from eyebright.evaluation.answers import named
+
+    raise BadRequest(f"{metadata.name} has no label {label}; it has {named([one.label for one in metadata.labels])}.")
+
+
+def name_of(metadata: "Metadata", id: str) -> str:
+    return next(label.label for label in metadata.labels if label.id == id)
+
+
+def as_json(
+    metadata: "Metadata",
+    goal: "Goal | None",
+    found: "dict[str, Promise | Refusal]",
+    cooled: "Calibrated | None",
+    none: "NoneOfThese | None",
+    output: Path,
+) -> dict[str, Any]:
+    import msgspec
+
+    from eyebright.evaluation.goals import Promise
+
+    entry: dict[str, Any] = {"model": str(output)}
+    if goal:
+        entry["goal"] = str(goal)
+        entry["labels"] = {
+            id: {"threshold": metadata.thresholds[id], **msgspec.to_builtins(metadata.promises[id])}
+            if isinstance(one, Promise)
+            else {"refused": one.sentence}
+            for id, one in found.items()
+        }
+    if cooled:
+        entry["calibration"] = {
+            "temperature": cooled.temperature,
+            "nll": {"before": cooled.before, "after": cooled.after},
+        }
+    entry["selective"] = msgspec.to_builtins(metadata.selective)
+    entry["sets"] = msgspec.to_builtins(metadata.sets)
+    if none:
+        entry["none_of_these"] = {
+            **msgspec.to_builtins(metadata.abstain),
+            "caught": none.caught._asdict(),
+            "auroc": {
+                "chosen_on": {name: one._asdict() for name, one in none.chosen_on.items()},
+                "reported_on": {name: one._asdict() for name, one in none.reported_on.items()},
+            },
+        }
+    return entry
+
+
+def tell(
+    metadata: "Metadata",
+    goal: "Goal | None",
+    found: "dict[str, Promise | Refusal]",
+    cooled: "Calibrated | None",
+    none: "NoneOfThese | None",
+    parts: Parts,
+    output: Path,
+) -> None:
+    sizes = [f"{len(part.targets):,} pictures" for part in (parts.choose, parts.prove)]
+    click.echo(f"Chosen on {sizes[0]} ({parts.names[0]}), proved on {sizes[1]} ({parts.names[1]}).")
+    if cooled:
+        click.echo(f"\nTemperature {cooled.temperature:.3g}: negative log-likelihood ", nl=False)
+        click.echo(f"{cooled.before:.3f} before, {cooled.after:.3f} after.")
+    if goal:
+        tell_thresholds(metadata, goal, found)
+    if metadata.task != "multi":
+        tell_selective(metadata)
+        tell_sets(metadata, parts.prove)
+    if none and metadata.abstain:
+        tell_none(none, metadata.abstain.basis)
+    click.echo(f"\n{output} is written.")
+
+
+def tell_thresholds(metadata: "Metadata", goal: "Goal", found: "dict[str, Promise | Refusal]") -> None:
+    from eyebright.cli.encoders import print_table
+    from eyebright.evaluation.goals import Promise
+
+    kept = {id: one for id, one in found.items() if isinstance(one, Promise)}
+    if kept:
+        reached, caught = ("recall", "precision") if goal.kind == "recall" else (goal.kind, "recall")
+        click.echo(f"\nThresholds for {goal}:")
+        header = ("label", "from score", reached, "at least" if goal.least else "95% interval", caught)
+        rows = [
+            (
+                options.one_line(name_of(metadata, id)),
+                f"{one.threshold:.3f}",
+                f"{one.reached.value:.3f}",
+                f"{one.reached.low:.3f}" if goal.least else f"{one.reached.low:.3f} to {one.reached.high:.3f}",
+                f"{one.caught.value:.3f} ({one.caught.low:.3f} to {one.caught.high:.3f})",
+            )
+            for id, one in kept.items()
+        ]
+        print_table(header, rows, left={0})
+    for id, one in found.items():
+        if not isinstance(one, Promise):
+            click.echo(f"{options.one_line(name_of(metadata, id))}: {one.sentence}")
+
+
+def tell_selective(metadata: "Metadata") -> None:
+    from eyebright.cli.encoders import print_table
+
+    if not metadata.selective:
+        click.echo("\nNo accuracy can be promised (predict --abstain): too few pictures, or too many wrong answers.")
+        return
+    click.echo("\nAnswers that are right so often (predict --abstain):")
+    rows = [
+        (f"{one.accuracy:g}", f"{one.threshold:.3f}", f"{one.coverage:.1%}", f"{one.n:,}") for one in metadata.selective
+    ]
+    print_table(("accuracy", "from score", "answered", "answers that proved it"), rows)
+
+
+def tell_sets(metadata: "Metadata", prove: "Part") -> None:
+    from eyebright.cli.encoders import print_table
+    from eyebright.evaluation.conformal import figures
+    from eyebright.recognize.silence import limit_for
+
+    if metadata.sets is None:
+        return
+    click.echo("\nSets that hold the right label so often (predict --set-coverage):")
+    rows = []
+    for coverage in SHOWN:
+        if coverage <= metadata.sets.coverages[-1]:
+            limit = limit_for(metadata, coverage)
+            seen = figures(prove.outputs["scores"], prove.targets, metadata.sets, limit)
+            held, size = seen["set_coverage"], seen["set_size"]
+            rows.append((f"{coverage:g}", f"{held.value:.3f} ({held.low:.3f} to {held.high:.3f})", f"{size.value:.2f}"))
+    print_table(("asked", "seen on what proves", "labels a set"), rows)
+
+
+def tell_none(none: "NoneOfThese", basis: str) -> None:
+    from eyebright.cli.encoders import print_table
+
+    click.echo("\nNone of these (predict --none-of-these): how well it is told from its own pictures, AUROC")
+    rows = [
+        (name, f"{one.value:.3f}", f"{seen.value:.3f} ({seen.low:.3f} to {seen.high:.3f})")
+        for (name, one), seen in zip(none.chosen_on.items(), none.reported_on.values(), strict=True)
+    ]
+    print_table(("method", "where chosen", "on other pictures"), rows, left={0})
+    click.echo(f"Chosen: {none.method}. It says none of these of {none.caught.value:.1%} ", nl=False)
+    click.echo(f"({none.caught.low:.1%} to {none.caught.high:.1%}) of such pictures; {basis}.")

@@ -1,0 +1,59 @@
+"""How unlike a picture is to those that a model learned from: the share of its embedding outside their main directions.
+
+A network spends its embedding on what its own pictures differ in; another picture also moves it elsewhere (the residual
+of ViM, Wang et al. 2022, arXiv:2203.10807; here as a share, which does not grow with the length of the embedding).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyebright.data import Dataset
+from eyebright.data.split import place
+
+Floats = NDArray[np.float32]
+
+DIRECTIONS = 64
+"""More separate a little better, and each takes 4 bytes a feature in the model file."""
+PICTURES = 1000
+"""More to find them from change nothing."""
+FEWEST = 20
+
+
+class Familiar(NamedTuple):
+    """Where the embeddings of the pictures lie that a model learned from."""
+
+    mean: Floats  # (D,)
+    directions: Floats  # (D, K), each of length 1
+
+
+def some(data: Dataset) -> Dataset:
+    """As many of the pictures as it takes, always the same ones."""
+    return data.only(sorted(data.items, key=lambda item: place(item.name))[:PICTURES])
+
+
+def fit(embeddings: Floats) -> Familiar | None:
+    """From embeddings (N, D) of pictures that it learned from, some of them; None where they are few or all alike."""
+    embeddings = embeddings[:: -(-len(embeddings) // PICTURES)]
+    count, width = embeddings.shape
+    mean = embeddings.mean(axis=0, dtype=np.float64)
+    centered = embeddings - mean
+    if count < FEWEST or not centered.any():
+        return None
+    kept = max(min(DIRECTIONS, width // 4, count // 2), 1)
+    if count < width:  # the smaller of two matrices with the same directions
+        _, weights = np.linalg.eigh(centered @ centered.T)
+        directions = centered.T @ weights[:, -kept:]
+        directions /= np.linalg.norm(directions, axis=0)
+    else:
+        directions = np.linalg.eigh(centered.T @ centered)[1][:, -kept:]
+    return Familiar(mean.astype(np.float32), np.ascontiguousarray(directions, np.float32))
+
+
+def novelty(embeddings: Floats, familiar: Familiar) -> Floats:
+    """(N,): 0 for an embedding within the directions, 1 for one that has nothing of them."""
+    centered = embeddings - familiar.mean
+    whole = (centered**2).sum(axis=1)
+    inside = ((centered @ familiar.directions) ** 2).sum(axis=1)
+    return np.asarray((whole - inside) / np.maximum(whole, np.float32(1e-12)))

@@ -1,0 +1,1 @@
+"""How good a model is when pictures are bad, and how steady on video."""
