@@ -3,8 +3,8 @@
     python -m venv cleanlab && cleanlab/bin/pip install cleanlab==2.9.0 scikit-learn numpy pandas
     EYEBRIGHT_DATA=FOLDER taskset -c 0 python bench/doubt.py --cleanlab cleanlab/bin/python
 
-5% of the labels of clothing's train split are replaced: by any other label alike, or (second part) by the label that the
-picture is most like. cleanlab gets out-of-fold probabilities (5 folds) of scikit-learn's logistic regression on
+5% of the labels of clothing's train split are replaced: by any other label alike, or (second part) by the label that
+the picture is most like. cleanlab gets out-of-fold probabilities (5 folds) of scikit-learn's logistic regression on
 standardized embeddings, once of the middle square as a plain script has them and once of the four views that Eyebright
 sees; C is 0.003, or 1 as by default. Printed are the average precision of the ranking, what each flags by itself, and
 Eyebright's precision where it has found as many wrong labels as cleanlab flags. Without --cleanlab its rows are left

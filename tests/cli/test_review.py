@@ -117,7 +117,9 @@ def test_who_does_not_know_the_address_is_refused(review, method, path):
 )
 def test_another_site_is_refused_though_it_knows_the_address(review, headers):
     """A name that leads to this machine (DNS rebinding), or a form of another page."""
-    assert asked(review, "0", "POST", b"verdict=yes", **{k.replace("-", "_"): v for k, v in headers.items()}).status == 403
+    assert (
+        asked(review, "0", "POST", b"verdict=yes", **{k.replace("-", "_"): v for k, v in headers.items()}).status == 403
+    )
     assert said(review) == []
 
 

@@ -134,7 +134,7 @@ def test_labels_of_one_name_go_by_their_ids():
 )
 def test_a_bad_row_is_one_sentence(tmp_path, row, sentence):
     path = answered(tmp_path / "v.csv", row)
-    with pytest.raises(BadRequest, match="^.*$") as raised:
+    with pytest.raises(BadRequest, match=r"^[^\n]*$") as raised:
         verdicts.corrected(dataset(), verdicts.read(path, dataset()))
     assert sentence in str(raised.value)
 
@@ -170,4 +170,3 @@ def test_the_corrected_list_is_read_again(tmp_path):
     assert again["clothes/hat/0.png"] == ("dress",)
     assert len(again) == 8
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
-    assert os.listdir(tmp_path) and not list(tmp_path.rglob("*.partial"))

@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
+import eyebright
 from eyebright import modelfile, selftest
 from eyebright.data import Dataset, Item
 from eyebright.errors import BadRequest
@@ -99,10 +101,11 @@ def test_the_figures_are_the_files(run, data):
     model = modelfile.read(run.model)
     test = data.part("test")
     scores = finish.scores_of(model.data, test)
-    found = metrics.figures(scores, test.targets(), "single")
-    for key, figure in run.figures.items():
-        assert figure.value == pytest.approx(found[key].value, abs=1e-4)
-        assert figure.method.startswith("test split; ")
+    found = metrics.figures(scores, test.targets(), "single") | metrics.honesty(scores, test.targets(), "single")
+    assert run.figures.keys() - found.keys() == {"aurc"}
+    for key, figure in found.items():
+        assert run.figures[key].value == pytest.approx(figure.value, abs=1e-4)
+        assert run.figures[key].method == f"test split; {figure.method}"
 
 
 def test_yes_or_no_has_its_yes_second(run, patterns, tmp_path):
@@ -113,7 +116,7 @@ def test_yes_or_no_has_its_yes_second(run, patterns, tmp_path):
     assert metadata.task == "binary"
     assert [label.label for label in metadata.labels] == ["not round", "round"]
     assert list(metadata.thresholds) == [metadata.labels[1].id]
-    assert set(result.figures) == {"top1", "balanced_accuracy", "ap", "ece"}
+    assert set(result.figures) == {"top1", "balanced_accuracy", "ap", "ece", "nll", "brier", "calibration_p", "aurc"}
     assert result.figures["ap"].value > 0.8
 
 
@@ -126,7 +129,7 @@ def test_many_labels_and_what_nobody_checked(run, patterns, tmp_path):
     result = train(data, tmp_path / "run", RECIPE, anyway=True)
     model = modelfile.read(result.model)
     assert set(model.metadata.thresholds) == {label.id for label in model.metadata.labels}
-    assert set(result.figures) == {"map", "ece"}
+    assert set(result.figures) == {"map", "ece", "nll", "brier"}
     assert result.figures["map"].value > 0.8
     selftest.open_tested(model)
 
@@ -291,3 +294,16 @@ def test_plain_features_of_pixels_are_an_encoder_too(data, tmp_path):
 def test_pixels_are_no_network(mode, keys, sentence):
     with pytest.raises(BadRequest, match=sentence):
         Recipe.of(mode, {"encoder": "pixels", **keys})
+
+
+def test_a_trained_file_knows_when_to_be_silent(run, patterns):
+    """Novelty, sets and promises are in it, and its card says what it is worth label by label."""
+    model = modelfile.read(run.model)
+    assert model.metadata.abstain.method == "novelty"
+    assert model.metadata.sets.n == 24
+    assert set(model.metadata.card.per_class) == {label.id for label in model.metadata.labels}
+    picture = patterns / "test" / "stripes" / "0.png"
+    recognizer = eyebright.load(model, none_of_these=True, set_coverage=0.9, trust=True, threads=1)
+    assert recognizer(picture).set == ("stripes",)
+    photos = [Path(__file__).parents[1] / "photos" / f"{name}.jpg" for name in ("cat", "coffee", "rocket")]
+    assert [said.reason for said in recognizer(photos)] == ["none_of_these"] * 3

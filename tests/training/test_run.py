@@ -90,7 +90,7 @@ def test_a_run_leaves_all_that_is_needed(whole, data):
     assert (result.run / "labels.txt").read_text() == "blobs\nchecks\nstripes\n"
     selftest.open_tested(modelfile.read(result.model))
     assert result.split == "test"
-    assert set(result.figures) == {"top1", "balanced_accuracy", "ece"}
+    assert set(result.figures) == {"top1", "balanced_accuracy", "ece", "nll", "brier", "calibration_p", "aurc"}
     assert result.figures["top1"].n == 24
     steps = [event for event in told if isinstance(event, Progress)]
     assert [event.step for event in steps] == list(range(1, 13))
@@ -113,7 +113,8 @@ def test_the_report_needs_no_network(whole):
     page = (whole[0].run / "report.html").read_text("utf-8")
     for part in ("top1", "validation top-1", "stripes", "encoder = &quot;resnet-8&quot;", "on the test split"):
         assert part in page
-    assert "http" not in page
+    assert "http://" not in page
+    assert "https://" not in page
     assert "src=" not in page
 
 
