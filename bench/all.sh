@@ -21,10 +21,17 @@ say mutated pictures && "$python" -W ignore bench/fuzz_pictures.py --count 20000
 
 say near duplicates && "$python" bench/near_duplicates.py
 say networks && "$python" bench/choose_network.py
-say killed and resumed && "$python" bench/kill_resume.py
+say killed and resumed && "$python" bench/kill_resume.py && "$python" bench/kill_resume.py --mode finetune
 say two processes && "$python" bench/two_processes.py
 say the head beside a plain script
 "$python" bench/baselines/clothing_head.py clothing --folds 5 --test --output "$work/plain.npz"
 "$python" bench/learn/head.py "$work/plain.npz"
 say time of the head && "$python" bench/learn/head_time.py
+say intervals && "$python" bench/evaluate/intervals.py
+say promises && "$python" bench/evaluate/goals.py && "$python" bench/evaluate/fire.py
+say time of evaluation && "$python" bench/evaluate/time.py
+"$python" -m eyebright train "$EYEBRIGHT_DATA/clothing.zip" -o "$work/head"
+say honest scores && "$python" bench/evaluate/honest.py "$work/head/model.onnx"
+say none of these, of clothes && "$python" bench/evaluate/outside.py "$work/head/model.onnx"
+# bench/doubt.py wants an environment with cleanlab; its docstring says how.
 # bench/learn/compare.py and bench/learn/scratch.py take hours and the answers of bench/baselines: their docstrings say how.

@@ -51,7 +51,8 @@ def main() -> None:
             print(f"  {name:6} {before.mean():.4f} without temperature, {after.mean():.4f} with: ", end="")
             print(f"{found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})")
         print(f"  calibration: p = {calibration.calibration_test(scores, targets, 'single'):.3f}")
-        print(f"  answers {abstain.accuracy_at(scores, targets, 0.98):.1%} of the pictures with 98% right (by looking)")
+        part = abstain.answerable(abstain.curve(scores, targets), 0.98)
+        print(f"  answers {part:.1%} of the pictures with 98% right (by looking)")
         for accuracy, came in judgement.promised(scores, targets, file.metadata).items():
             print(f"  promised {accuracy:g}: {shown(came['accuracy'])} right, {shown(came['coverage'])} answered")
         conformal_splits(*(np.concatenate([parts[split][at] for split in parts]) for at in (0, 1)))

@@ -19,7 +19,7 @@ h1 { line-height: 1.2; overflow-wrap: anywhere; }
 h2 { margin: 2rem 0 .5rem; }
 table { border-collapse: collapse; }
 th, td { text-align: right; padding: .2rem .7rem; border-bottom: 1px solid var(--faint); vertical-align: top; }
-td { white-space: nowrap; font-variant-numeric: tabular-nums; }
+thead th, td { white-space: nowrap; } td { font-variant-numeric: tabular-nums; }
 th[scope=row], .text { text-align: left; }
 td.text { white-space: normal; min-width: 9rem; }
 .wide { overflow-x: auto; }

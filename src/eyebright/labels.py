@@ -104,6 +104,8 @@ class Hierarchy:
     ) -> Statement | None:
         """The statement with the fewest labels under it that reaches what it needs; the higher score where two tie.
 
+        Where one label is true, of labels only the best may be said, whatever others need.
+
         >>> cats = [Label("t", "tabby", "c"), Label("s", "Siamese cat", "c"), Label("h", "husky")]
         >>> hierarchy = Hierarchy(cats, [Label("c", "cat")])
         >>> said = hierarchy.most_specific(hierarchy.all_scores(np.array([0.5, 0.42, 0.08], np.float32)), 0.9)
@@ -111,7 +113,11 @@ class Hierarchy:
         ('cat', 0.92)
         """
         needed = np.broadcast_to(needed, len(self.nodes))
-        reached = np.flatnonzero(all_scores >= needed)
+        able = all_scores >= needed
+        if self.task == "single":
+            best = int(np.argmax(all_scores[: self.num_labels]))
+            able[: self.num_labels] &= np.arange(self.num_labels) == best
+        reached = np.flatnonzero(able)
         if not len(reached):
             return None
         if self.task == "binary" and 1 in reached:

@@ -54,7 +54,7 @@ def test_a_picture_in_the_wrong_folder_is_named_with_the_reason(eyebright, color
     ended = eyebright("data", "doubt", "shirts", *QUICK)
     assert ended.code == 0, ended.err
     lines = ended.out.splitlines()
-    assert lines[0].startswith("shirts: Of 60 labels 1 is more likely wrong than right")
+    assert lines[0].startswith("shirts: Of 60 labels 1 is worth a look: it is wrong with a chance of ")
     assert "train/blue/wrong.png" in lines[3]
     assert lines[3].startswith("blue   red")
     assert "nearest pictures are red, none blue" in lines[3]
@@ -122,7 +122,7 @@ def test_a_review_keeps_answers_and_ends_with_ctrl_c(eyebright, colors, tmp_path
 
     opened = []
     monkeypatch.setattr(page, "server", Reader)
-    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("eyebright.cli.data_doubt._open", opened.append)
     request = ["data", "doubt", "shirts", *QUICK, "--review", "--csv", "v.csv", "--write", "corrected.csv"]
     ended = eyebright(*request)
     assert ended.code == 0, ended.err
@@ -147,6 +147,8 @@ def test_a_review_keeps_answers_and_ends_with_ctrl_c(eyebright, colors, tmp_path
         (["shirts", "--apply", "v.csv", "--write", "c.csv"], "v.csv cannot be read: no such file or directory."),
         (["shirts", "--apply", "taken", "--write", "c.csv"], "there is no column 'file'"),
         (["shirts", "--apply", "wrong.csv", "--write", "c.csv"], "wrong.csv, line 2: 'zebra' is no verdict"),
+        (["shirts", "--review", "--csv", "taken"], "there is no column 'file'"),
+        (["shirts", "--review", "--csv", "no/such.csv"], "make it first."),
         (["shirts", "--csv", "taken"], "taken exists; --force overwrites it."),
         (["shirts", "--html", "taken"], "taken exists; --force overwrites it."),
         (["shirts", "--html", "no/such.html"], "make it first."),

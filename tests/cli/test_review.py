@@ -13,7 +13,8 @@ from eyebright.cli import review as page
 from eyebright.cli.review import Review
 from eyebright.data import Dataset, Item, verdicts
 from eyebright.data.verdicts import Question
-from eyebright.evaluation.mistakes import NONE, Case
+from eyebright.evaluation.doubtful import Case
+from eyebright.evaluation.mistakes import NONE
 from eyebright.modelfile import Label
 from pictures import encoded, plain
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from eyebright import modelfile
 from eyebright.runtime import open_runtime
-from pictures import encoded
+from pictures import color_model, encoded
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +146,40 @@ def test_a_file_that_exists_stays_unless_forced(eyebright, colors, shades, tmp_p
     assert eyebright("tune", colors, shades, "-o", tmp_path / "new.onnx", "--trust").code == 2
     assert (tmp_path / "new.onnx").read_bytes() == b"mine"
     assert eyebright("tune", colors, shades, "-o", tmp_path / "new.onnx", "--trust", "--force").code == 0
+
+
+def test_another_temperature_leaves_decisions_as_they_were(eyebright, tmp_path):
+    """Thresholds of many labels move with the scores."""
+    before = tmp_path / "before.onnx"
+    before.write_bytes(color_model("multi", thresholds={"c-red": 0.97, "c-green": 0.2}))
+    random = np.random.default_rng(0)
+    rows = []
+    for number in range(120):
+        pixel = random.integers(60, 200, 3)
+        Image.fromarray(np.full((8, 8, 3), pixel, np.uint8)).save(tmp_path / f"{number}.png")
+        said = [
+            name
+            for name, part in zip(("red", "green", "blue"), pixel, strict=True)
+            if part + random.normal(0, 60) > 128
+        ]
+        rows.append(f"{number}.png,{';'.join(said)},{'test' if number % 2 else 'validation'}")
+    (tmp_path / "labels.csv").write_text("\n".join(["file,labels,split", *rows]))
+    ended = eyebright("tune", before, tmp_path / "labels.csv", "--calibrate", "-o", tmp_path / "after.onnx", "--trust")
+    assert ended.code == 0, ended.err
+    old, new = modelfile.read(before), modelfile.read(tmp_path / "after.onnx")
+    assert new.metadata.thresholds != old.metadata.thresholds
+    images = random.integers(0, 256, (200, 1, 1, 3)).astype(np.uint8).repeat(8, 1).repeat(8, 2)
+    for at, id in enumerate(("c-red", "c-green")):
+        said = [
+            open_runtime(file).run(images, ["scores"])[0][:, at] >= file.metadata.thresholds[id] for file in (old, new)
+        ]
+        np.testing.assert_array_equal(*said)
+
+
+def test_of_yes_or_no_only_the_yes_has_a_threshold(eyebright, tmp_path, shades):
+    (tmp_path / "two.onnx").write_bytes(color_model("binary", labels=("red", "green")))
+    ended = eyebright(
+        "tune", tmp_path / "two.onnx", shades, "--goal", "f1", "--label", "red", "-o", tmp_path / "n.onnx", "--trust"
+    )
+    assert ended.code == 2
+    assert "only green has a threshold" in ended.err

@@ -118,3 +118,10 @@ def test_the_band_is_that_of_the_coverage():
     low, high = conformal.band(200, 1000, 0.9)
     assert low < 0.9 < high
     assert high - low == pytest.approx(0.1, abs=0.03)
+
+
+def test_of_yes_or_no_a_promise_never_lets_the_weaker_answer_speak():
+    """Half is the least that the better of two scores can be."""
+    scores, targets = calibrated(800, labels=2, sharp=3.0)
+    for promise in abstain.promises(scores[:400], targets[:400], scores[400:], targets[400:]):
+        assert promise.threshold >= 0.5

@@ -135,3 +135,24 @@ def test_equal_scores_all_around_end_in_an_answer():
     scores, truth = np.full(100, 0.5), (np.arange(100) % 2).astype(float)
     for goal in (Goal("precision", 0.9), Goal("recall", 0.9), Goal("f1"), Goal("cost", fp=1, fn=1)):
         assert isinstance(aim(goal, scores, truth, scores, truth), (Promise, Refusal))
+
+
+def test_what_is_never_said_is_not_said_by_a_threshold_of_nothing():
+    """Where another label is given, no threshold makes this one be said."""
+    random = np.random.default_rng(0)
+    truth = (random.random(400) < 0.5).astype(float)
+    scores = np.where(random.random(400) < 0.6, np.where(truth == 1, 0.9, -1), -1)
+    found = aim(Goal("recall", 0.95), scores[:200], truth[:200], scores[200:], truth[200:])
+    assert isinstance(found, Refusal)
+    for goal in (Goal("f1"), Goal("cost", fp=1, fn=100)):
+        assert aim(goal, scores[:200], truth[:200], scores[200:], truth[200:]).threshold > 0
+    never = np.full(200, -1.0)
+    assert "never gives this label" in aim(Goal("f1"), never, truth[:200], never, truth[200:]).sentence
+
+
+def test_a_threshold_is_proved_as_it_is_compared():
+    """Scores that differ after the sixth digit are one score for whoever uses the model."""
+    random = np.random.default_rng(0)
+    truth = (random.random(400) < 0.5).astype(float)
+    scores = 1 - 1e-8 * (1 + np.where(truth == 1, random.random(400), 1 + random.random(400)))
+    assert isinstance(aim(Goal("precision", 0.9), scores[:200], truth[:200], scores[200:], truth[200:]), Refusal)

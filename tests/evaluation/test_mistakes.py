@@ -5,11 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eyebright.data import Dataset, Item
 from eyebright.evaluation import mistakes
 from eyebright.evaluation.calibration import activate
 from eyebright.evaluation.mistakes import NONE, suspects
-from eyebright.modelfile import Label
 
 
 def sure(truth, labels, sharp=8.0, seed=0):
@@ -59,19 +57,27 @@ def test_the_order_of_the_pictures_does_not_matter(seed, task):
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 2**31))
-def test_a_label_that_scores_less_is_doubted_more(seed):
+def test_of_two_labels_the_one_that_scores_less_is_doubted_more(seed):
     random = np.random.default_rng(seed)
-    scores = activate(random.normal(0, 3, (40, 3)), "single")
-    targets = np.eye(3, dtype=np.float32)[random.integers(0, 3, 40)]
-    noise = mistakes.Noise(1.0, mistakes.estimate(scores, targets, "single").wrong)
-    said = (scores * targets).sum(1)
-    doubt = noise.wrong[0] / 2 * (1 - said) / (noise.wrong[0] / 2 * (1 - said) + (1 - noise.wrong[0]) * said)
-    assert (np.argsort(-doubt, kind="stable") == np.argsort(said, kind="stable")).all()
-    found = mistakes.doubts(scores, targets, "single")
-    assert ((found >= 0) & (found <= 1)).all()
+    scores = activate(random.normal(0, 3, (40, 2)), "single")
+    targets = np.eye(2, dtype=np.float32)[random.integers(0, 2, 40)]
+    found = suspects(scores, targets, "binary")
+    assert (np.diff((scores * targets).sum(1)[found.picture]) >= 0).all()
+    assert ((found.doubt >= 0) & (found.doubt <= 1)).all()
 
 
-@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+def test_a_label_that_is_often_mixed_up_with_the_proposed_one_is_doubted_more():
+    """Both pictures give the wrong label the same score; people, too, take shirts for blouses sooner than for shoes."""
+    scores = np.array(
+        [[0.6, 0.38, 0.02]] * 20 + [[0.38, 0.6, 0.02]] * 20 + [[0.01, 0.01, 0.98]] * 40 + [[0.97, 0.02, 0.01]]
+    )
+    scores = np.concatenate([scores, [[0.97, 0.01, 0.02]]])
+    targets = np.eye(3, dtype=np.float32)[[0] * 20 + [1] * 20 + [2] * 40 + [1, 2]]
+    doubt = mistakes.doubts(scores, targets, "single")
+    assert doubt[-2] > doubt[-1] > doubt[0]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.25])
 def test_a_doubt_comes_true_as_often_as_it_says(share):
     """Truth is drawn from the scores, so that they are calibrated; then labels are flipped."""
     random = np.random.default_rng(1)
@@ -81,13 +87,12 @@ def test_a_doubt_comes_true_as_often_as_it_says(share):
     targets = flipped(truth, 5, places)
     wrong = targets.argmax(1) != truth
     noise = mistakes.estimate(scores, targets, "single")
-    assert noise.wrong[0] == pytest.approx(share, abs=0.01)
+    assert noise.wrong[0] == pytest.approx(share, abs=0.03)
     assert noise.temperature == pytest.approx(1, abs=0.1)
     doubt = mistakes.doubts(scores, targets, "single")
     for low, high in ((0, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1.01)):
         part = (doubt >= low) & (doubt < high)
-        said, count = doubt[part].mean(), part.sum()
-        assert wrong[part].mean() == pytest.approx(said, abs=0.03 + 3 * np.sqrt(said * (1 - said) / count))
+        assert wrong[part].mean() == pytest.approx(doubt[part].mean(), abs=0.1)
 
 
 def test_of_many_labels_a_missing_one_and_a_surplus_one_are_found():
@@ -122,47 +127,3 @@ def test_a_label_that_has_no_chance_at_all_is_wrong():
     assert found.picture[0] == 5
     assert found.doubt[0] > 0.99
     assert np.isfinite(found.doubt).all()
-
-
-def test_neighbors_are_others_that_are_not_doubted_themselves():
-    """A copy of the picture proves nothing, and wrong labels give no evidence."""
-    rows = np.array([[1, 0], [1, 0], [0.9, 0.1], [0.8, 0.2], [0, 1]])
-    calm = np.array([True, True, False, True, True])
-    (near,) = mistakes.neighbors(rows, [0], calm, 8)
-    assert near.tolist() == [3, 4]
-
-
-@pytest.mark.parametrize(
-    ("given", "proposed", "near", "sentence"),
-    [
-        (0, 1, [1, 2, 3], "2 of its 3 nearest pictures are dress, 1 shirt"),
-        (2, 1, [1, 2], "2 of its 2 nearest pictures are dress, none hat"),
-        (0, 2, [4], "1 of its 1 nearest pictures is hat, none shirt"),
-        (NONE, 1, [1, 3], "1 of its 2 nearest pictures has dress"),
-        (0, NONE, [1, 2], "none of its 2 nearest pictures have shirt"),
-        (0, 1, [], "no other picture to compare with"),
-    ],
-)
-def test_the_reason_is_a_sentence(given, proposed, near, sentence):
-    targets = np.eye(3)[[0, 1, 1, 0, 2]]
-    assert mistakes.reason(given, proposed, np.array(near, int), targets, ["shirt", "dress", "hat"]) == sentence
-
-
-def test_unknown_neighbors_do_not_count():
-    targets = np.array([[1.0], [np.nan], [0.0]])
-    assert mistakes.reason(NONE, 0, np.array([0, 1, 2]), targets, ["hat"]) == "1 of its 2 nearest pictures has hat"
-
-
-def test_cases_are_the_flagged_ones_or_as_many_as_asked_for():
-    truth = np.arange(90) % 3
-    targets = flipped(truth, 3, np.array([4, 60]))
-    items = tuple(Item(f"{at}.png", (int(label),), "train") for at, label in enumerate(targets.argmax(1)))
-    data = Dataset("blobs", items, tuple(Label(name, name) for name in "abc"), "single", store=None)
-    rows = np.eye(3)[truth] + np.random.default_rng(0).normal(0, 0.01, (90, 3))
-    found = suspects(sure(truth, 3), targets, "single")
-    flagged = mistakes.cases(found, data, rows)
-    assert {case.item.name for case in flagged} == {"4.png", "60.png"}
-    proposed = "abc"[flagged[0].proposed]
-    assert flagged[0].reason.startswith(f"8 of its 8 nearest pictures are {proposed}, none ")
-    assert len(mistakes.cases(found, data, rows, 7)) == 7
-    assert mistakes.words(flagged[0], data.labels) == ("abc"[flagged[0].given], proposed)

@@ -129,4 +129,19 @@ def test_so_many_of_its_own_are_refused_as_was_said(method):
     own = {"logits": random.normal(size=(1000, 5)), "novelty": random.random(1000)}
     abstain = outside.limit(method, own, "pictures", 0.05)
     assert outside.refused(abstain, own).value == pytest.approx(0.05, abs=0.002)
-    assert "5% of 1,000 pictures" in abstain.basis
+    assert "5.0% of 1,000 pictures" in abstain.basis
+
+
+def test_a_bare_name_that_several_pictures_have_names_none(tmp_path):
+    """0.png is in the folder of each label; only a path tells them apart."""
+    table = tmp_path / "slices.csv"
+    table.write_text("file,camera\nred/0.png,A\nblue/0.png,B\nonly.png,C\n")
+    found = slices.read(table, items("test/red/0.png", "test/blue/0.png", "test/green/0.png", "test/green/only.png"))
+    assert found["camera"] == ["A", "B", "", "C"]
+
+
+def test_a_column_of_too_many_words_is_refused_before_any_work(tmp_path):
+    table = tmp_path / "slices.csv"
+    table.write_text("file,note\n" + "\n".join(f"{at}.jpg,word{at}" for at in range(300)))
+    with pytest.raises(BadRequest, match="300 different values"):
+        slices.read(table, items(*(f"{at}.jpg" for at in range(300))))

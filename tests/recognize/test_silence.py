@@ -119,3 +119,20 @@ def test_a_prediction_carries_its_set_and_shows_all_labels_of_it():
 def test_a_coverage_that_was_not_measured_is_refused(asked):
     with pytest.raises(BadRequest):
         limit_for(told(sets=SETS).metadata, asked)
+
+
+def test_only_the_best_label_is_said_whatever_others_need():
+    """A low threshold of one label does not let it speak in the place of a better one; what stands above may."""
+    reddish = plain((150, 140, 0))
+    model = told(thresholds={"c-red": 0.99, "c-green": 0.1})
+    found = load(model)(reddish)
+    assert found.labels[0].id == "c-red"
+    assert found.labels[1].score > 0.1
+    assert found.summary.label == "warm"
+
+
+def test_many_labels_have_neither_promises_nor_sets():
+    model = modelfile.from_bytes(color_model("multi"))
+    for how in ({"abstain": 0.9}, {"set_coverage": 0.9}):
+        with pytest.raises(BadRequest, match="for models that give one label"):
+            load(model, **how)

@@ -10,7 +10,7 @@ from eyebright.errors import BadRequest
 from eyebright.evaluation.mistakes import suspects
 from eyebright.training import Recipe, doubt
 from eyebright.training.doubt import cross_validated, folds
-from pictures import encoded, noise
+from pictures import COLORS, encoded, noise
 
 RECIPE = Recipe.of("head", {"encoder": "pixels", "threads": 1})
 
@@ -86,46 +86,60 @@ def test_folds_share_out_every_label():
     assert (folds(said(truth, []), identities, 1) != part).any()
 
 
-@pytest.fixture(scope="module")
-def mistaken(patterns, tmp_path_factory):
-    """The patterns with blobs among the checks, and a file that is no picture."""
-    root = tmp_path_factory.mktemp("mistaken") / "mistaken"
-    for path in sorted(patterns.rglob("*.png")):
-        place = root / path.relative_to(patterns)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(path.read_bytes())
-    (root / "train/blobs/3.png").rename(root / "train/checks/wrong.png")
-    (root / "train/blobs/torn.png").write_bytes(b"dear diary")
-    return root
+def mean_colors(data, identities, recipe, tell):
+    """In the place of a network, to be quick."""
+    return np.stack([np.asarray(data.picture(item), np.float32).mean((0, 1)) / 255 for item in data.items])
 
 
-def test_a_picture_in_the_wrong_folder_is_found(mistaken, monkeypatch):
-    """Seen as colors and edges; one way to make folds is enough here."""
-    monkeypatch.setattr(doubt, "REPEATS", 1)
+@pytest.fixture
+def clothes(tmp_path, monkeypatch):
+    """Red and blue pictures; one red one lies among the blue ones, and one file is no picture."""
+    monkeypatch.setattr(doubt, "see", mean_colors)
+    random = np.random.default_rng(0)
+    for color, pixel in (("red", COLORS["red"]), ("blue", COLORS["blue"])):
+        (tmp_path / color).mkdir()
+        for number in range(20):
+            pixels = np.clip(np.array(pixel) + random.normal(0, 30, (16, 16, 3)), 0, 255).astype(np.uint8)
+            (tmp_path / color / f"{number}.png").write_bytes(encoded(pixels))
+    (tmp_path / "red" / "3.png").rename(tmp_path / "blue" / "wrong.png")
+    (tmp_path / "red" / "torn.png").write_bytes(b"dear diary")
+    return tmp_path
+
+
+def test_a_picture_in_the_wrong_folder_is_found(clothes):
     told = []
-    found = doubt.doubt(Dataset.read(mistaken), RECIPE, told.append)
-    first = found.data.items[found.suspects.picture[0]]
-    assert first.name == "train/checks/wrong.png"
-    assert found.data.labels[found.suspects.proposed[0]].label == "blobs"
+    found = doubt.doubt(Dataset.read(clothes), RECIPE, told.append)
+    assert found.data.items[found.suspects.picture[0]].name == "blue/wrong.png"
+    assert found.data.labels[found.suspects.proposed[0]].label == "red"
+    assert found.suspects.flagged.sum() == 1
     assert found.unread == 1
-    assert any("torn.png" in event.text for event in told if hasattr(event, "text"))
-    assert found.embeddings.shape[0] == len(found.data.items) == 90
+    assert any("Left out: red/torn.png" in getattr(event, "text", "") for event in told)
+    assert found.embeddings.shape == (40, 3)
 
 
-def test_a_rare_label_is_not_judged_and_the_others_are(mistaken, monkeypatch):
-    monkeypatch.setattr(
-        doubt, "see", lambda data, *_: np.random.default_rng(0).random((len(data.items), 4), np.float32)
-    )
+def test_a_rare_label_is_not_judged_and_the_others_are(clothes):
+    (clothes / "green").mkdir()
     for number in range(3):
-        place = mistaken / "train" / "rare"
-        place.mkdir(exist_ok=True)
-        (place / f"{number}.png").write_bytes(encoded(noise(48, 40, number)))
+        (clothes / "green" / f"{number}.png").write_bytes(encoded(noise(16, 16, number)))
     told = []
-    found = doubt.doubt(Dataset.read(mistaken), RECIPE, told.append)
-    assert "rare" not in {found.data.labels[at].label for item in found.data.items for at in item.labels}
-    assert "Not judged, with fewer than 5 different pictures: rare (3)." in {
-        getattr(event, "text", "") for event in told
-    }
+    found = doubt.doubt(Dataset.read(clothes), RECIPE, told.append)
+    assert {found.data.labels[at].label for item in found.data.items for at in item.labels} == {"red", "blue"}
+    said = {getattr(event, "text", "") for event in told}
+    assert "Not judged, with fewer than 5 different pictures: green (3)." in said
+
+
+def test_a_picture_is_seen_as_itself_and_mirrored_in_the_middle_and_whole(tmp_path):
+    """So its mirror image is seen the same."""
+    picture = noise(60, 40, 1)
+    for label, pixels in (("a", picture), ("b", picture[:, ::-1]), ("c", noise(60, 40, 2))):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "0.png").write_bytes(encoded(pixels))
+    data = Dataset.read(tmp_path)
+    told = []
+    rows = doubt.see(data, [data.identity(item) for item in data.items], RECIPE, told.append)
+    assert rows.shape[0] == 3
+    np.testing.assert_allclose(rows[0], rows[1], atol=1e-5)
+    assert np.abs(rows[0] - rows[2]).max() > 1e-3
 
 
 @pytest.mark.parametrize("count", [1, 4])

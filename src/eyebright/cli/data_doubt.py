@@ -3,7 +3,6 @@
 import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,8 @@ from eyebright.errors import BadRequest
 if TYPE_CHECKING:
     from eyebright.data import Dataset
     from eyebright.data.verdicts import Question
-    from eyebright.evaluation.mistakes import Case, Suspects
+    from eyebright.evaluation.doubtful import Case
+    from eyebright.evaluation.mistakes import Suspects
 
 ROWS = 50
 """Cases that are listed in text; a table and --format json have all."""
@@ -30,9 +30,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--split", type=click.Choice(["train", "all"]), default="all", show_default=True, help="The pictures to judge."
 )
-@click.option(
-    "--top", type=click.IntRange(1), help="So many, doubtful or not; else those more likely wrong than right."
-)
+@click.option("--top", type=click.IntRange(1), help="So many, doubtful or not; else those worth a look.")
 @options.text_or_json
 @click.option("--html", type=_FILE, help="Write a page with the pictures beside those that speak against their label.")
 @click.option("--csv", "table", type=_FILE, help="Write a table to fill in; with --review, where the answers are kept.")
@@ -71,7 +69,8 @@ def command(
     from eyebright.data import Dataset
 
     _check(review, table, answers, corrected, html)
-    for output in filter(None, (html, None if review else table, corrected)):
+    goes_on = review and table is not None and table.exists()
+    for output in filter(None, (html, None if goes_on else table, corrected)):
         options.must_be_free(output, force)
     dataset = Dataset.read(data, reader)
     if corrected:
@@ -81,21 +80,27 @@ def command(
     if answers:
         assert corrected
         return _write(dataset, answers, corrected)
-    part = replace(dataset.part("train"), name=dataset.name) if split == "train" else dataset
+    if goes_on and table:
+        from eyebright.data import verdicts
+
+        verdicts.read(table, dataset)  # and whether it can be gone on with
+    part = dataset.part("train") if split == "train" else dataset
     if not part.items:
         raise BadRequest(f"{dataset.name} has no train split; --split all takes every picture.")
     found, cases, judged, failed = _found(part, encoder, top, threads, plain)
     summary = _summary(found, judged)
     if html:
-        from eyebright.evaluation.mistakes_page import page
+        from eyebright.evaluation.doubtful_page import page
 
         options.write_bytes(html, page(cases, judged, summary).encode("utf-8", "replace"))
     if review:
         assert table
         _ask(cases, judged, table, no_browser)
-        if corrected:
+        if corrected and table.exists():
             _write(dataset, table, corrected)
-        return 0
+        elif corrected:
+            click.echo(f"No answer was given, so {corrected} is not written.", err=True)
+        return 1 if failed else 0
     if table:
         from eyebright.data import verdicts
 
@@ -138,7 +143,7 @@ def _found(
 ) -> "tuple[Suspects, list[Case], Dataset, int]":
     """The suspects, those to show, the pictures that were judged, and how many could not be read."""
     from eyebright.cli.train import Show
-    from eyebright.evaluation.mistakes import cases
+    from eyebright.evaluation.doubtful import cases
     from eyebright.training import Recipe
     from eyebright.training.doubt import doubt
 
@@ -155,16 +160,16 @@ def _summary(found: "Suspects", data: "Dataset") -> str:
     flagged, total = int(found.flagged.sum()), len(found.doubt)
     counted = f"{total:,} {labels} of {len(data.items):,} pictures" if data.task == "multi" else f"{total:,} {labels}"
     if not flagged:
-        return f"Of {counted} none is more likely wrong than right."
-    verb = "is" if flagged == 1 else "are"
-    return (
-        f"Of {counted} {flagged:,} {verb} more likely wrong than right; all doubts add up to {found.doubt.sum():,.0f}."
-    )
+        return f"Of {counted} none looks wrong."
+    wrong = float(found.doubt[found.flagged].sum())
+    if flagged == 1:
+        return f"Of {counted} 1 is worth a look: it is wrong with a chance of {wrong:.2f}."
+    return f"Of {counted} {flagged:,} are worth a look; about {wrong:,.0f} of these are wrong."
 
 
 def _tell(summary: str, cases: "Sequence[Case]", data: "Dataset") -> None:
     from eyebright.cli.encoders import print_table
-    from eyebright.evaluation.mistakes import words
+    from eyebright.evaluation.doubtful import words
 
     click.echo(options.one_line(f"{data.name}: {summary}"))
     if not cases:
@@ -207,8 +212,6 @@ def _as_json(data: str, summary: str, found: "Suspects", cases: "Sequence[Case]"
 
 def _ask(cases: "Sequence[Case]", data: "Dataset", table: Path, no_browser: bool) -> None:
     """Show the page until Ctrl-C."""
-    import webbrowser
-
     from eyebright.cli.review import Review, server
 
     if not cases:
@@ -219,10 +222,18 @@ def _ask(cases: "Sequence[Case]", data: "Dataset", table: Path, no_browser: bool
         click.echo(f"{len(cases):,} labels to judge, {review.answered:,} have an answer: {review.address}", err=True)
         click.echo("Ctrl-C ends it; answers are kept as they are given.", err=True)
         if not no_browser:
-            webbrowser.open(review.address)
+            _open(review.address)
         with contextlib.suppress(KeyboardInterrupt):
             serving.serve_forever(poll_interval=0.2)
     click.echo(f"{table}: {review.answered:,} of {len(cases):,} have an answer.", err=True)
+
+
+def _open(address: str) -> None:
+    """In a thread: a browser in the terminal would wait for pages that nobody serves yet."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
 def _write(dataset: "Dataset", answers: Path, corrected: Path) -> int:

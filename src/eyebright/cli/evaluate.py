@@ -72,7 +72,7 @@ def command(
     outputs = judgement.needed(file.metadata, runtime.outputs)
     answers = judging.asked(understood, file, runtime, outputs, threads)
     judged = judgement.judge(answers, file.metadata, read(slices, answers.items) if slices else None)
-    entry = json.dumps(judgement.as_json(judged), ensure_ascii=False)
+    entry = json.dumps(judgement.as_json(judged), ensure_ascii=False, allow_nan=False)
     if report:
         whole = Dataset.read(data, reader, crops=crops)  # leaks are found between splits
         write(report, judged, understood, whole, file, split, provider, entry)
@@ -161,3 +161,5 @@ def tell(judged: "Judgement") -> None:
             for one in judged.slices[:ROWS]
         ]
         print_table(("slice", "value", "pictures", "figure"), rows, left={0, 1})
+        if len(judged.slices) > ROWS:
+            click.echo(f"... and {len(judged.slices) - ROWS:,} more slices: --format json has them all.")

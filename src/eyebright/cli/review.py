@@ -22,8 +22,8 @@ from eyebright.data import verdicts
 from eyebright.data.dataset import Dataset
 from eyebright.data.verdicts import Question
 from eyebright.errors import CannotWrite
-from eyebright.evaluation.mistakes import Case, words
-from eyebright.evaluation.mistakes_page import STYLE, shown
+from eyebright.evaluation.doubtful import Case, words
+from eyebright.evaluation.doubtful_page import STYLE, shown
 
 HOST = "127.0.0.1"
 MAX_BYTES = 10_000
@@ -38,18 +38,23 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 BUTTONS = """
+html { background: Canvas; color: CanvasText; }
 form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; margin: .75rem 0; }
-button, select, a.button { font: inherit; padding: .45rem .9rem; }
+button, select { font: inherit; padding: .45rem .9rem; }
 nav { display: flex; gap: 1rem; }
-kbd { font: inherit; opacity: .7; }
+a { color: var(--note); }
+kbd { font: inherit; border: 1px solid; border-radius: 3px; padding: 0 .3rem; }
 p.status { margin: .5rem 0; }
 """
 SCRIPT = """
 const keys = {y: "yes", n: "no", d: "drop", s: "skip", b: "back"};
+let pressed = false;  // a second key is for the next picture, which is not here yet
+addEventListener("pageshow", () => { pressed = false; });
 document.addEventListener("keydown", (event) => {
-  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select")) return;
+  const other = event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select");
+  if (pressed || event.repeat || other) return;
   const button = document.getElementById(keys[event.key.toLowerCase()]);
-  if (button) { event.preventDefault(); button.click(); }
+  if (button) { pressed = true; event.preventDefault(); button.click(); }
 });
 """
 

@@ -77,13 +77,18 @@ def command(
     file, runtime = judging.opened(model, provider, trust)
     metadata = file.metadata
     wanted = {id_of(metadata, label) for label in labels}
+    if metadata.task == "binary" and metadata.labels[0].id in wanted:
+        raise BadRequest(f"Of yes or no, only {metadata.labels[1].label} has a threshold.")
     if calibrate and (metadata.temperature is None or "logits" not in runtime.outputs):
         raise BadRequest(f"{metadata.name} has no temperature to fit, or gives no logits to fit it by.")
+    if outside and not {"logits", "embedding"} & set(runtime.outputs):
+        raise BadRequest(f"{metadata.name} gives neither logits nor an embedding to tell other pictures by.")
     parts = Parts.of(data, file, runtime, split, reader, crops, threads)
     choose, prove = parts.choose, parts.prove
     cooled = tuning.calibrated(metadata, choose, prove) if calibrate else None
     if cooled:
         choose, prove = (parts.cooled(part, metadata, cooled.temperature) for part in (choose, prove))
+        metadata = tuning.recalibrated(metadata, cooled, temperature_of(file))
     found = tuning.thresholds(metadata, aim, wanted, choose, prove) if aim else {}
     if aim and not any(isinstance(one, goals.Promise) for one in found.values()):
         told = [
@@ -99,7 +104,7 @@ def command(
         metadata, none, data_out = parts.learn_outside(outside, metadata)
     options.write_bytes(output, sealed(data_out, metadata, cooled, str(output)))
     if form == "json":
-        click.echo(json.dumps(as_json(metadata, aim, found, cooled, none, output), ensure_ascii=False))
+        click.echo(json.dumps(as_json(metadata, aim, found, cooled, none, output), ensure_ascii=False, allow_nan=False))
     else:
         tell(metadata, aim, found, cooled, none, parts, output)
     return 1 if parts.failed else 0
@@ -132,7 +137,7 @@ class Parts:
 
         parts = cls(file, runtime, threads)
         whole = judging.labeled(path, file.metadata, split or "all", reader, crops, judges=bool(split)).data
-        parts.train = whole.part("train") if split in (None, "all") else None
+        parts.train = None if split else whole.part("train")
         first, second = whole.part("validation"), whole.part("test")
         if split or not (first.items and second.items):
             known: list[Split] = ["test", "validation"]
@@ -197,7 +202,8 @@ class Parts:
         if self.train and self.train.items and "embedding" in own:
             seen = judging.asked(novelty.some(self.train), self.file, self.runtime, ["embedding"], self.threads)
             familiar = novelty.fit(seen.outputs["embedding"])
-            if familiar is not None:
+            width = model_width(self.file.data)
+            if familiar is not None and width == len(familiar.mean):
                 for outputs in (own, proof, others):
                     outputs["novelty"] = novelty.novelty(outputs["embedding"], familiar)
                 model = onnx.load_from_string(self.file.data)
@@ -212,9 +218,26 @@ class Parts:
         return msgspec.structs.replace(metadata, abstain=abstain), none, changed
 
 
+def temperature_of(file: "ModelFile") -> float:
+    """The temperature that stands in a model file."""
+    import onnx
+    from onnx import numpy_helper
+
+    tensors = onnx.load_from_string(file.data).graph.initializer
+    return float(numpy_helper.to_array(next(one for one in tensors if one.name == file.metadata.temperature)).item())
+
+
+def model_width(data: bytes) -> int | None:
+    """How many numbers the file itself says that its embedding has."""
+    import onnx
+
+    graph = onnx.load_from_string(data).graph
+    shapes = [output.type.tensor_type.shape.dim for output in graph.output if output.name == "embedding"]
+    return int(shapes[0][-1].dim_value) if shapes and len(shapes[0]) else None
+
+
 def sealed(data: bytes, metadata: "Metadata", cooled: "Calibrated | None", path: str) -> bytes:
     """The bytes of the new file; with another temperature its golden pictures are made anew."""
-    import msgspec
     import numpy as np
     import onnx
     from onnx import numpy_helper
@@ -226,8 +249,7 @@ def sealed(data: bytes, metadata: "Metadata", cooled: "Calibrated | None", path:
         return modelfile.attach(graph, metadata)
     (home,) = (tensor for tensor in graph.graph.initializer if tensor.name == metadata.temperature)
     home.CopyFrom(numpy_helper.from_array(np.array(cooled.temperature, np.float32).reshape(home.dims), home.name))
-    card = msgspec.structs.replace(metadata.card, calibration=f"temperature {cooled.temperature:.3g}, fitted by tune")
-    return selftest.seal(graph, msgspec.structs.replace(metadata, card=card), path)
+    return selftest.seal(graph, metadata, path)
 
 
 def id_of(metadata: "Metadata", label: str) -> str:

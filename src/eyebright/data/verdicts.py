@@ -54,8 +54,9 @@ def table(rows: Iterable[tuple[Question, float]]) -> str:
 
 
 def line(cells: Sequence[str]) -> str:
+    """One row; it ends as RFC 4180 has it, which makes the writer quote both kinds of line break in a cell."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
     return text.getvalue()
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyebright.evaluation.calibration import Floats
-from eyebright.evaluation.goals import Goal, Promise, aim
-from eyebright.evaluation.intervals import Weights
+from eyebright.evaluation.goals import DIGITS, Goal, Promise, aim
+from eyebright.evaluation.intervals import Statistic, Weights
 from eyebright.evaluation.metrics import hits
 from eyebright.modelfile import Selective
 
@@ -48,22 +48,29 @@ def area_under_risk(scores: Floats, targets: Floats, weights: Weights | None = N
 
     It tells how well a model knows when it is right: with a random confidence it is 1 - top-1.
     """
-    counts = np.ones((1, len(scores))) if weights is None else weights
+    rows = np.ones((1, len(scores))) if weights is None else weights
+    return risk(scores, targets)(rows)
+
+
+def risk(scores: Floats, targets: Floats) -> Statistic:
+    """The same as a statistic of weights, for many of them."""
     confidence, right = np.max(scores, axis=1), hits(scores, targets)
     order = np.argsort(-confidence, kind="stable")
     step = np.flatnonzero(np.diff(confidence[order], append=-np.inf))
-    counts = counts[:, order]
-    answered = np.cumsum(counts, axis=1)[:, step]
-    wrong = np.cumsum(counts * ~right[order], axis=1)[:, step]
-    gained = np.diff(answered, axis=1, prepend=0)
-    return np.asarray((wrong / np.maximum(answered, 1) * gained).sum(axis=1) / answered[:, -1])
+
+    def statistic(weights: Weights) -> Doubles:
+        counts = weights[:, order]
+        answered = np.cumsum(counts, axis=1)[:, step]
+        wrong = np.cumsum(counts * ~right[order], axis=1)[:, step]
+        gained = np.diff(answered, axis=1, prepend=0)
+        return np.asarray((wrong / np.maximum(answered, 1) * gained).sum(axis=1) / answered[:, -1])
+
+    return statistic
 
 
-def accuracy_at(scores: Floats, targets: Floats, accuracy: float) -> float:
+def answerable(curve: Curve, accuracy: float) -> float:
     """The largest share of these pictures that can be answered with that accuracy, by looking at the truth."""
-    found = curve(scores, targets)
-    enough = found.accuracy >= accuracy
-    return float(found.coverage[enough].max(initial=0.0))
+    return float(curve.coverage[curve.accuracy >= accuracy].max(initial=0.0))
 
 
 def promises(scores: Floats, targets: Floats, proof_scores: Floats, proof_targets: Floats) -> tuple[Selective, ...]:
@@ -77,6 +84,7 @@ def promises(scores: Floats, targets: Floats, proof_scores: Floats, proof_target
     for accuracy in ACCURACIES:
         aimed = aim(Goal("precision", accuracy), *first, *second)
         if isinstance(aimed, Promise):
-            coverage = float((second[0] >= aimed.threshold).mean())
-            found.append(Selective(accuracy, round(aimed.threshold, 6), round(coverage, 5), aimed.n))
+            threshold = max(aimed.threshold, 1 / scores.shape[1])  # no best score is lower
+            coverage = float((second[0].round(DIGITS) >= threshold).mean())
+            found.append(Selective(accuracy, threshold, round(coverage, 5), aimed.n))
     return tuple(found)

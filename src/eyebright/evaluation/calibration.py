@@ -48,15 +48,30 @@ def negative_log_likelihood(scores: Floats, targets: Floats, task: Task) -> floa
 
 def log_loss(scores: Floats, targets: Floats, task: Task, weights: Weights | None = None) -> NDArray[np.float64]:
     """(R,): the same, for each row of weights."""
-    rows = np.ones((1, len(scores))) if weights is None else weights
-    p, known = np.asarray(scores, np.float64), ~np.isnan(targets)
-    truth = np.nan_to_num(targets)
-    loss = -np.log(np.maximum(p, 1e-12)) * truth
-    if task == "multi":
-        loss = np.where(known, loss - np.log(np.maximum(1 - p, 1e-12)) * (1 - truth), 0)
-    counts = rows.sum(1) if task != "multi" else rows @ known.sum(1)
-    total = rows @ loss.sum(1)
-    return np.asarray(np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0))
+    return mean(losses(scores, targets, task), known_answers(targets, task), weights)
+
+
+def losses(scores: Floats, targets: Floats, task: Task) -> NDArray[np.float64]:
+    """(N,): what each picture adds to the negative log-likelihood."""
+    p, truth = np.asarray(scores, np.float64), np.nan_to_num(targets)
+    if task != "multi":
+        return np.asarray(-np.log(np.maximum((p * truth).sum(axis=1), 1e-12)))
+    loss = -np.log(np.maximum(np.where(truth > 0, p, 1 - p), 1e-12))
+    return np.asarray((loss * ~np.isnan(targets)).sum(axis=1))
+
+
+def known_answers(targets: Floats, task: Task) -> NDArray[np.float64]:
+    """(N,): how many answers of a picture are judged: 1, or for `multi` those that somebody checked."""
+    return np.ones(len(targets)) if task != "multi" else (~np.isnan(targets)).sum(axis=1).astype(np.float64)
+
+
+def mean(
+    values: NDArray[np.float64], counts: NDArray[np.float64], weights: Weights | None = None
+) -> NDArray[np.float64]:
+    """(R,): values (N,) of pictures over counts (N,), for each row of weights; NaN where nothing counts."""
+    rows = np.ones((1, len(values))) if weights is None else weights
+    total, of = rows @ values, rows @ counts
+    return np.asarray(np.divide(total, of, out=np.full_like(total, np.nan), where=of > 0))
 
 
 def expected_calibration_error(scores: Floats, targets: Floats, task: Task, bins: int = BINS) -> Interval:
@@ -106,6 +121,8 @@ def reliability(scores: Floats, targets: Floats, task: Task, bins: int = BINS) -
     np.add.at(off, (rows, bin_of), confidence - truth - gap[bin_of])
     pictures = np.maximum((off != 0).sum(0), 2)
     variance = (off**2).sum(0) / some**2 * pictures / (pictures - 1)
+    implied = np.bincount(bin_of, confidence * (1 - confidence), bins) / some**2
+    variance = np.maximum(variance, implied)  # of answers that all came true, the first is 0
     used = count > 0
     return Reliability(count[used], (said / some)[used], (right / some)[used], gap[used], variance[used])
 
@@ -161,11 +178,12 @@ def calibration_test(scores: Floats, targets: Floats, task: Task, draws: int = 1
 
 def brier_score(scores: Floats, targets: Floats, task: Task, weights: Weights | None = None) -> NDArray[np.float64]:
     """(R,): the mean squared distance of scores from the truth (Brier 1950), 0..2; for `multi` of one answer, 0..1."""
-    rows = np.ones((1, len(scores))) if weights is None else weights
-    squares = (np.asarray(scores, np.float64) - targets) ** 2
-    counts = rows.sum(1) if task != "multi" else rows @ (~np.isnan(targets)).sum(1)
-    total = rows @ np.nansum(squares, axis=1)
-    return np.asarray(np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0))
+    return mean(squares(scores, targets), known_answers(targets, task), weights)
+
+
+def squares(scores: Floats, targets: Floats) -> NDArray[np.float64]:
+    """(N,): what each picture adds to the Brier score."""
+    return np.asarray((np.nan_to_num(np.asarray(scores, np.float64) - targets) ** 2).sum(axis=1))
 
 
 def activate(logits: Floats, task: Task) -> NDArray[np.float64]:

@@ -1,11 +1,12 @@
 """A threshold from a goal, such as a precision of 0.95, with a promise that can be checked.
 
 A candidate is chosen on one part of the pictures and proved on another, which had no say in the choice: there an exact
-binomial bound (Clopper and Pearson 1934) must reach the goal. So a promise is broken in at most 5% of all cases,
-whatever the scores are worth. Chosen is what catches most, weighed by its chance of being proved. Where nothing can be
-proved, it is said how many more checked pictures would do.
+binomial bound (Clopper and Pearson 1934) must reach the goal. So an attempt ends in a promise that does not hold in at
+most 5% of all cases, whatever the scores are worth. Chosen is what catches most, weighed by its chance of being proved.
+Where nothing can be proved, it is said how many more checked pictures should do.
 
-Arrays are of one label: scores (N,) in 0..1, truth (N,) 1, 0, or NaN where nobody checked.
+Arrays are of one label: scores (N,) in 0..1, or -1 where another label is given in its place; truth (N,) 1, 0, or NaN
+where nobody checked.
 """
 
 import math
@@ -19,11 +20,12 @@ from numpy.typing import NDArray
 from eyebright.errors import BadRequest
 from eyebright.evaluation.calibration import Floats
 from eyebright.evaluation.intervals import Interval, at_least, bootstrap, log_choose, wilson
-from eyebright.evaluation.thresholds import best_f1
 
 Doubles = NDArray[np.float64]
 Kind = Literal["precision", "recall", "f1", "cost"]
 
+DIGITS = 6
+"""After the point, of scores and thresholds: `predict` compares no more."""
 MANY = 10_000
 """Scores that need no smoothing."""
 SURE = 0.95
@@ -89,7 +91,9 @@ def parse(text: str) -> Goal:
         if least:
             goal = Goal("recall" if kind == "recall" else "precision", float(least) / (100 if percent else 1))
             if not 0 < goal.least < 1:
-                raise BadRequest(f"A {kind} can be promised between 0 and 1, without both; {text!r} asks for another.")
+                raise BadRequest(
+                    f"A {kind} can be promised that lies between 0 and 1, both excluded; {text!r} asks for another."
+                )
             return goal
         goal = Goal("cost", fp=float(fp), fn=float(fn))
         if not goal.fp > 0 < goal.fn:
@@ -106,14 +110,15 @@ def aim(goal: Goal, scores: Floats, truth: Floats, proof_scores: Floats, proof_t
     scores, truth = known(scores, truth)
     proof_scores, proof_truth = known(proof_scores, proof_truth)
     for part in (truth, proof_truth):
-        if not part.sum():
-            return Refusal(f"not enough data: no positives in a part of {len(part):,} checked pictures.")
-    if goal.kind == "f1":
-        cut = best_f1(scores, truth)
-        if cut is None:
-            return Refusal(f"not enough data: no negatives in a part of {len(truth):,} checked pictures.")
-        return seen(goal, cut.threshold, proof_scores, proof_truth)
+        for what, count in (("positives", part.sum()), ("negatives", len(part) - part.sum())):
+            if not count and (what == "positives" or goal.kind != "recall"):
+                return Refusal(f"not enough data: no {what} in a part of {len(part):,} checked pictures.")
     cuts = Cuts.of(scores, truth)
+    if not len(cuts.said):
+        return Refusal("the model never gives this label its best score, so no threshold can say it.")
+    if goal.kind == "f1":
+        best = np.argmax(2 * cuts.right / (cuts.said + truth.sum()))
+        return seen(goal, float(cuts.threshold[best]), proof_scores, proof_truth)
     if goal.kind == "cost":
         costs = goal.fp * (cuts.said - cuts.right) + goal.fn * (truth.sum() - cuts.right)
         return seen(goal, float(cuts.threshold[np.argmin(costs)]), proof_scores, proof_truth)
@@ -166,11 +171,12 @@ class Cuts(NamedTuple):
         order = np.argsort(-scores, kind="stable")
         falling = np.asarray(scores[order], np.float64)
         step = np.flatnonzero(np.diff(falling, append=-np.inf))
+        step = step[falling[step] > 0]
         if len(step) > CANDIDATES:
             step = step[np.unique(np.linspace(0, len(step) - 1, CANDIDATES).astype(int))]
-        below = np.append(falling, 0.0)[step + 1]
+        below = np.maximum(np.append(falling, 0.0)[step + 1], 0)
         right = np.cumsum(truth[order])[step]
-        return cls((falling[step] + below) / 2, step + 1, right.astype(np.int64))
+        return cls(((falling[step] + below) / 2).round(DIGITS), step + 1, right.astype(np.int64))
 
 
 def chances(goal: Goal, cuts: Cuts, scores: Doubles, truth: Doubles, proof: Doubles) -> Doubles:
@@ -256,7 +262,7 @@ def refused(goal: Goal, cuts: Cuts, truth: Floats, proof: Floats) -> str:
                 if times == 1.0:
                     return f"{start}; other pictures might have shown it."
                 more = math.ceil((times - 1) * (truth.sum() + positives))
-                return f"{start}; about {two_digits(more):,} more checked positives would do."
+                return f"{start}; about {two_digits(more):,} more checked positives should do."
         times *= 1.1
     if goal.kind == "recall":
         return f"{start}; no threshold of this model can be counted on for it."
@@ -281,6 +287,6 @@ def two_digits(number: int) -> int:
 
 
 def known(scores: Floats, truth: Floats) -> tuple[Doubles, Doubles]:
-    """What somebody checked."""
+    """What somebody checked, with scores as they are compared when a model is used."""
     checked = ~np.isnan(truth)
-    return np.asarray(scores[checked], np.float64), np.asarray(truth[checked], np.float64)
+    return np.asarray(scores[checked], np.float64).round(DIGITS), np.asarray(truth[checked], np.float64)

@@ -31,16 +31,24 @@ class Interval(NamedTuple):
     method: str
 
 
-def wilson(hits: int, n: int) -> Interval:
+def wilson(hits: int, n: int, z: float = Z) -> Interval:
     """The share `hits / n` (Wilson 1927); right also for few pictures and near 0 and 1.
 
     >>> [round(bound, 3) for bound in wilson(9, 10)[:3]]
     [0.9, 0.596, 0.982]
     """
     share = hits / n
-    middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return Interval(share, max(middle - half, 0.0), min(middle + half, 1.0), "Wilson")
+
+
+def uncertain(interval: Interval, n: int) -> Interval:
+    """The interval of a share; Wilson's of `n` where all draws of the bootstrap were equal, which is no certainty."""
+    if interval.low < interval.high or not 0 <= interval.value <= 1:
+        return interval
+    found = wilson(round(interval.value * n), n)
+    return Interval(interval.value, min(found.low, interval.value), max(found.high, interval.value), found.method)
 
 
 def on_logit(value: float, influence: NDArray[np.float64], fewest: int) -> Interval:

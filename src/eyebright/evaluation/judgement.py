@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from eyebright.evaluation import abstain, calibration, conformal, confusions, levels, metrics, outside, slices
 from eyebright.evaluation.answers import Answers
 from eyebright.evaluation.calibration import Floats, Reliability
-from eyebright.evaluation.intervals import bootstrap, wilson
+from eyebright.evaluation.intervals import bootstrap, uncertain, wilson
 from eyebright.evaluation.per_class import per_class
 from eyebright.labels import Hierarchy
 from eyebright.modelfile import Figure, Metadata
@@ -23,6 +23,8 @@ from eyebright.recognize.silence import NEEDS, limit_for, threshold_for
 Values = NDArray[np.float64]
 
 PAIRS = 12
+GROUPED = 1000
+"""Labels that are still put into groups, which takes the cube of their number."""
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
 ACCURACIES = (0.9, 0.95, 0.98, 0.99)
 """For which it is told how many pictures could be answered."""
@@ -81,8 +83,9 @@ def judge(answers: Answers, metadata: Metadata, columns: Mapping[str, list[str]]
     hierarchy = Hierarchy.of(metadata)
     figures = metrics.figures(scores, targets, task) | metrics.honesty(scores, targets, task)
     if one:
-        risk = bootstrap(lambda weights: abstain.area_under_risk(scores, targets, weights), len(scores))
+        risk = uncertain(bootstrap(abstain.risk(scores, targets), len(scores)), len(scores))
         figures["aurc"] = Figure(risk.value, risk.low, risk.high, len(scores), risk.method)
+    curve = abstain.curve(scores, targets) if one else None
     table = metrics.confusion(scores, targets) if one else np.zeros((0, 0), np.int64)
     return Judgement(
         metadata=metadata,
@@ -95,9 +98,9 @@ def judge(answers: Answers, metadata: Metadata, columns: Mapping[str, list[str]]
         related=levels.related(scores, targets, hierarchy) if one else (0, 0),
         table=table,
         pairs=confusions.pairs(table, PAIRS),
-        groups=confusions.groups(table) if one else [],
-        curve=abstain.curve(scores, targets) if one else None,
-        answered={accuracy: abstain.accuracy_at(scores, targets, accuracy) for accuracy in ACCURACIES} if one else {},
+        groups=confusions.groups(table) if one and len(table) <= GROUPED else [],
+        curve=curve,
+        answered={accuracy: abstain.answerable(curve, accuracy) for accuracy in ACCURACIES} if curve else {},
         promised=promised(scores, targets, metadata),
         sets=label_sets(scores, targets, metadata),
         sets_by_label=conformal.by_label(scores, targets, metadata.sets, limit_for(metadata, 0.9))

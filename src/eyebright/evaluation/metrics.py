@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from eyebright.errors import BadRequest
 from eyebright.evaluation.calibration import (
     Floats,
-    brier_score,
     calibration_test,
     expected_calibration_error,
-    log_loss,
+    known_answers,
+    losses,
+    mean,
+    squares,
 )
-from eyebright.evaluation.intervals import Interval, Weights, bootstrap, on_logit, wilson
+from eyebright.evaluation.intervals import Interval, Weights, bootstrap, on_logit, uncertain, wilson
 from eyebright.modelfile import Figure, Task
 
 FEW = 5
@@ -52,7 +54,9 @@ def figures(scores: Floats, targets: Floats, task: Task) -> dict[str, Figure]:
         found["top1"] = wilson(int(hits(scores, targets).sum()), n)
         if scores.shape[1] > FEW:
             found["top5"] = wilson(int(hits(scores, targets, FEW).sum()), n)
-        found["balanced_accuracy"] = bootstrap(lambda weights: balanced_accuracy(scores, targets, weights), n)
+        fewest = int(min(count for count in targets.sum(axis=0) if count))
+        balanced = bootstrap(lambda weights: balanced_accuracy(scores, targets, weights), n)
+        found["balanced_accuracy"] = uncertain(balanced, fewest)
     if task == "binary" and has_positives(targets)[1]:
         found["ap"] = ranked(scores[:, 1], targets[:, 1])["ap"]
     if not np.isnan(targets).all():
@@ -67,9 +71,13 @@ def honesty(scores: Floats, targets: Floats, task: Task) -> dict[str, Figure]:
     0.05 they do not. For `multi` it is left out: it is asked of one label at a time.
     """
     n = len(scores)
+    if np.isnan(targets).all():
+        return {}
+    counts = known_answers(targets, task)
+    each = {"nll": losses(scores, targets, task), "brier": squares(scores, targets)}
     found = {
-        "nll": bootstrap(lambda weights: log_loss(scores, targets, task, weights), n),
-        "brier": bootstrap(lambda weights: brier_score(scores, targets, task, weights), n),
+        name: bootstrap(lambda weights, values=values: mean(values, counts, weights), n)  # type: ignore[misc]
+        for name, values in each.items()
     }
     said = {name: Figure(one.value, one.low, one.high, n, one.method) for name, one in found.items()}
     if task != "multi":
@@ -84,15 +92,23 @@ def hits(scores: Floats, targets: Floats, k: int = 1) -> NDArray[np.bool_]:
     >>> hits(np.array([[0.5, 0.3, 0.2]]), np.array([[0, 1, 0]]), k=2)
     array([ True])
     """
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return np.asarray(np.take_along_axis(targets, best, axis=1).max(axis=1) > 0)
+    right = targets.argmax(axis=1)
+    if k == 1:
+        return np.asarray(scores.argmax(axis=1) == right)
+    own = np.take_along_axis(scores, right[:, None], axis=1)
+    earlier = np.arange(scores.shape[1]) < right[:, None]
+    return np.asarray(((scores > own) | ((scores == own) & earlier)).sum(axis=1) < k)
 
 
 def balanced_accuracy(scores: Floats, targets: Floats, weights: Weights | None = None) -> NDArray[np.float64]:
     """(R,): top-1 of each label's pictures, averaged over the labels that have some."""
     counts = np.ones((1, len(scores))) if weights is None else weights
-    right = counts @ (targets * hits(scores, targets)[:, None])
-    return mean_of_known(right, counts @ targets, axis=1)
+    label = targets.argmax(axis=1)
+    order = np.argsort(label, kind="stable")
+    starts = np.flatnonzero(np.diff(label[order], prepend=-1))
+    of = np.add.reduceat(counts[:, order], starts, axis=1)
+    right = np.add.reduceat((counts * hits(scores, targets))[:, order], starts, axis=1)
+    return mean_of_known(right, of, axis=1)
 
 
 def average_precision(scores: Floats, targets: Floats, weights: Weights | None = None) -> NDArray[np.float64]:

@@ -2,37 +2,35 @@
 
 scores (N, L), targets (N, L) as given -> estimate (how many labels are wrong) -> suspects, the most doubtful first
 
-With one label a picture, a share of all labels is taken to be wrong, each put in the place of any other alike; where
-labels are many, a share of those that hold is missing and a share of those that do not was given. How large these
-shares are, and at which temperature the scores speak of the truth rather than of the given labels, is estimated from
-all pictures together; Bayes' rule then says how likely each given label is wrong. What nobody checked (NaN) is left
-out.
+With one label a picture, a share of all labels is taken to be wrong: most in the place of any other alike, some in
+that of one that is often mixed up with it. Where labels are many, a share of those that hold is missing, and a share
+of those that do not was given. How large these shares are, and at which temperature the scores speak of the truth
+rather than of the given labels, is estimated from all pictures together; Bayes' rule then says how likely each given
+label is wrong. What nobody checked (NaN) is left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eyebright.data import Dataset, Item
 from eyebright.evaluation.calibration import activate
-from eyebright.evaluation.nearest import cosines
-from eyebright.modelfile import Label, Task
+from eyebright.modelfile import Task
 
 Floats = NDArray[np.floating[Any]]
 Places = NDArray[np.intp]
 
 NONE = -1
 """In the place of a label: none."""
-NEAR = 8
-"""Pictures that a reason looks at."""
-SURE = 0.5
-"""More likely wrong than right."""
+LOOK = 0.1
+"""A label that is wrong with this chance is worth a look."""
+ALIKE = 0.3
+"""Of wrong labels, the share that is taken to be one that is easily mixed up with the right one."""
+WRONG, IMAGINED = 0.05, 0.1
+"""The share of wrong labels before any is seen, and how much that counts: as a tenth of the labels. Without it none
+would be wrong at all where scores leave room for every mistake."""
 TEMPERATURES = np.geomspace(1 / 4, 4, 57)
-IMAGINED, WRONG = 20, 0.05
-"""So many labels, this share of them wrong, stand beside the real ones when shares are estimated: few pictures tell
-little, and without them a share of 0 would explain everything away."""
 STEPS = 40
 LEAST = 1e-12
 
@@ -59,7 +57,7 @@ class Suspects(NamedTuple):
     doubt: NDArray[np.float64]
     """How likely it is wrong, 0..1."""
     flagged: NDArray[np.bool_]
-    """Whether it is more likely wrong than right."""
+    """Whether it is worth a look: doubt >= LOOK."""
 
 
 def suspects(scores: Floats, targets: Floats, task: Task) -> Suspects:
@@ -79,13 +77,14 @@ def suspects(scores: Floats, targets: Floats, task: Task) -> Suspects:
         proposed = np.argmax(others, axis=1)
     order = np.argsort(-doubt, kind="stable")
     doubt = doubt[order]
-    return Suspects(picture[order], given[order], proposed[order], doubt, doubt > SURE)
+    return Suspects(picture[order], given[order], proposed[order], doubt, doubt >= LOOK)
 
 
 def doubts(scores: Floats, targets: Floats, task: Task) -> NDArray[np.float64]:
     """How likely each given label is wrong, 0..1: (N,), or for `multi` (N, L) with NaN where nobody checked."""
     noise = estimate(scores, targets, task)
-    return _doubts(_claims(scores, targets, task, noise.temperature), targets, noise.wrong, task)
+    claims = next(_claims(scores, targets, task, [noise.temperature]))
+    return claims.doubts(noise.wrong)
 
 
 def estimate(scores: Floats, targets: Floats, task: Task) -> Noise:
@@ -94,154 +93,112 @@ def estimate(scores: Floats, targets: Floats, task: Task) -> Noise:
     For each temperature the shares follow by expectation and maximization (Dempster et al. 1977).
     """
     best: tuple[float, Noise] | None = None
-    wrong: tuple[float, ...] = (WRONG, WRONG) if task == "multi" else (WRONG,)
-    for temperature in TEMPERATURES:
-        claims = _claims(scores, targets, task, temperature)
-        shares = wrong
+    for temperature, claims in zip(TEMPERATURES, _claims(scores, targets, task, TEMPERATURES), strict=True):
+        shares = claims.expected()
         for _ in range(STEPS):
-            shares = _shares(_doubts(claims, targets, shares, task), targets, task)
-        right, false = _chances(claims, targets, shares, task)
-        told = float(np.nansum(np.log(np.maximum(right + false, LEAST))))
-        told += sum(IMAGINED * (WRONG * np.log(share) + (1 - WRONG) * np.log1p(-share)) for share in shares)
+            shares = claims.shares(claims.doubts(shares))
+        told = claims.likelihood(shares)
         if best is None or told > best[0]:
             best = told, Noise(float(temperature), shares)
     assert best is not None
     return best[1]
 
 
-class Case(NamedTuple):
-    """A doubtful label as a person is shown it."""
-
-    item: Item
-    given: int
-    """Its place in the data set's labels; NONE for one of many that was not given."""
-    proposed: int
-    """The label to give in its place; NONE for one of many that should not have been given."""
-    doubt: float
-    """How likely it is wrong, 0..1."""
-    flagged: bool
-    reason: str
-    """What the nearest pictures speak for."""
-    near: tuple[Item, ...]
-    """Those, the most like it first; none of their labels is flagged."""
-
-
-def cases(found: Suspects, data: Dataset, embeddings: Floats, count: int | None = None) -> list[Case]:
-    """The `count` most doubtful labels, or all that are flagged; embeddings (N, D) are those of `data`."""
-    count = int(found.flagged.sum()) if count is None else count
-    targets, names = data.targets(), [label.label for label in data.labels]
-    pictures = found.picture[:count]
-    near = neighbors(embeddings, pictures.tolist(), agreed(found, len(data.items)))
-    return [
-        Case(
-            data.items[picture],
-            int(given),
-            int(proposed),
-            float(doubt),
-            bool(flagged),
-            reason(int(given), int(proposed), rows, targets, names),
-            tuple(data.items[at] for at in rows),
-        )
-        for picture, given, proposed, doubt, flagged, rows in zip(*(part[:count] for part in found), near, strict=True)
-    ]
-
-
-def words(case: Case, labels: Sequence[Label]) -> tuple[str, str]:
-    """The given label and the proposed one, for a person; of many labels, "no hat" is where a hat is not."""
-    if case.given == NONE:
-        return f"no {labels[case.proposed].label}", labels[case.proposed].label
-    given = labels[case.given].label
-    return given, f"no {given}" if case.proposed == NONE else labels[case.proposed].label
-
-
-def agreed(found: Suspects, count: int) -> NDArray[np.bool_]:
-    """(N,): the pictures of `count` none of whose labels is flagged."""
-    calm = np.ones(count, bool)
-    calm[found.picture[found.flagged]] = False
-    return calm
-
-
-def neighbors(embeddings: Floats, pictures: Sequence[int], calm: NDArray[np.bool_], count: int = NEAR) -> list[Places]:
-    """Of each picture the rows most like it by the cosine of embeddings (N, D), the most like first.
-
-    Only rows that are `calm` (N,) count, and never the picture itself or one that looks just the same.
-    """
-    found = []
-    for picture in pictures:
-        alike = np.where(calm, cosines(embeddings, embeddings[picture]), -np.inf)
-        alike[picture] = -np.inf
-        alike[(embeddings == embeddings[picture]).all(axis=1)] = -np.inf
-        best = np.argsort(-alike, kind="stable")[:count]
-        found.append(best[np.isfinite(alike[best])])
-    return found
-
-
-def reason(given: int, proposed: int, near: Places, targets: Floats, names: Sequence[str]) -> str:
-    """What the nearest pictures speak for, as a sentence without a stop.
-
-    >>> targets = np.array([[1, 0], [0, 1], [0, 1], [0, 1]])
-    >>> reason(0, 1, np.array([1, 2, 3]), targets, ["shirt", "dress"])
-    '3 of its 3 nearest pictures are dress, none shirt'
-    """
-    if not len(near):
-        return "no other picture to compare with"
-    total = len(near)
-    has = {label: int((targets[near, label] > 0).sum()) for label in (given, proposed) if label != NONE}
-    if given == NONE or proposed == NONE:
-        (label,) = has
-        known = int((~np.isnan(targets[near, label])).sum())
-        return f"{_some(has[label])} of its {known} nearest pictures {_have(has[label])} {names[label]}"
-    return (
-        f"{_some(has[proposed])} of its {total} nearest pictures {_are(has[proposed])} {names[proposed]}, "
-        f"{_some(has[given])} {names[given]}"
-    )
-
-
-def _claims(scores: Floats, targets: Floats, task: Task, temperature: float) -> NDArray[np.float64]:
-    """What the scores say at a temperature: of the given label (N,), or for `multi` of every label (N, L)."""
+def _claims(scores: Floats, targets: Floats, task: Task, temperatures: Iterable[float]) -> "Iterator[_Claims]":
+    """What the scores say at each of some temperatures."""
     p = np.clip(np.asarray(scores, np.float64), LEAST, 1 - LEAST if task == "multi" else 1)
     if task == "multi":
-        return activate((np.log(p) - np.log1p(-p)) / temperature, task)
-    return np.asarray((activate(np.log(p) / temperature, task) * targets).sum(axis=1))
+        given = np.where(np.isnan(targets), np.nan, (targets > 0).astype(np.float64))
+        for temperature in temperatures:
+            claimed = activate((np.log(p) - np.log1p(-p)) / temperature, task)
+            yield _Many(given, np.where(targets > 0, claimed, 1 - claimed))
+        return
+    label = np.argmax(targets, axis=1)
+    put = _put(p)[:, label].T
+    for temperature in temperatures:
+        claimed = activate(np.log(p) / temperature, task)
+        yield _One(claimed[np.arange(len(p)), label], (claimed * put).sum(axis=1))
 
 
-def _chances(
-    claims: NDArray[np.float64], targets: Floats, shares: tuple[float, ...], task: Task
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How likely a label is given and right, and given and wrong."""
-    if task != "multi":
-        (share,) = shares
-        return (1 - share) * claims, share * (1 - claims) / (targets.shape[1] - 1)
-    missing, surplus = shares
-    right = np.where(targets > 0, (1 - missing) * claims, (1 - surplus) * (1 - claims))
-    false = np.where(targets > 0, surplus * (1 - claims), missing * claims)
-    unknown = np.isnan(targets)
-    return np.where(unknown, np.nan, right), np.where(unknown, np.nan, false)
+def _put(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(L, L): how often the second label stands where the first is right, of all wrong ones; rows sum to 1.
+
+    Two labels are mixed up as often as scores (N, L) give both of them to one picture.
+    """
+    count = p.shape[1]
+    mixed = p.T @ p
+    np.fill_diagonal(mixed, 0)
+    mixed /= np.maximum(mixed.sum(axis=1, keepdims=True), LEAST)
+    return np.asarray(ALIKE * mixed + (1 - ALIKE) * (1 - np.eye(count)) / (count - 1))
 
 
-def _doubts(claims: NDArray[np.float64], targets: Floats, shares: tuple[float, ...], task: Task) -> NDArray[np.float64]:
-    right, false = _chances(claims, targets, shares, task)
-    return np.asarray(false / np.maximum(right + false, LEAST))
+class _One(NamedTuple):
+    """One label a picture, (N,) each: how likely the given label is the right one, and how likely another one is, of
+    which it would have taken the place."""
+
+    right: NDArray[np.float64]
+    other: NDArray[np.float64]
+
+    def expected(self) -> tuple[float, ...]:
+        return (WRONG,)
+
+    def doubts(self, shares: tuple[float, ...]) -> NDArray[np.float64]:
+        false = shares[0] * self.other
+        return np.asarray(false / np.maximum(false + (1 - shares[0]) * self.right, LEAST))
+
+    def shares(self, doubt: NDArray[np.float64]) -> tuple[float, ...]:
+        return (_share(float(doubt.sum()), len(doubt), WRONG),)
+
+    def likelihood(self, shares: tuple[float, ...]) -> float:
+        told = np.log(np.maximum(shares[0] * self.other + (1 - shares[0]) * self.right, LEAST))
+        return float(told.sum()) + _belief(shares[0], len(told), WRONG)
 
 
-def _shares(doubt: NDArray[np.float64], targets: Floats, task: Task) -> tuple[float, ...]:
-    """The shares of wrong labels that such doubts add up to."""
-    if task != "multi":
-        return ((float(doubt.sum()) + IMAGINED * WRONG) / (len(doubt) + IMAGINED),)
-    given, withheld = targets > 0, targets == 0
-    surplus, missing = float(doubt[given].sum()), float(doubt[withheld].sum())
-    hold = float((1 - doubt[given]).sum()) + missing
-    hold_not = float((1 - doubt[withheld]).sum()) + surplus
-    return (missing + IMAGINED * WRONG) / (hold + IMAGINED), (surplus + IMAGINED * WRONG) / (hold_not + IMAGINED)
+class _Many(NamedTuple):
+    """Many labels a picture, (N, L) each: whether a label was given (1, 0, NaN), and how likely that is right."""
+
+    given: NDArray[np.float64]
+    right: NDArray[np.float64]
+
+    def expected(self) -> tuple[float, ...]:
+        """5% of the labels that hold are missing, and 5% of the given ones do not hold."""
+        given, withheld = np.nansum(self.given), np.nansum(1 - self.given)
+        return WRONG, min(WRONG * float(given) / max(float(withheld), 1), WRONG)
+
+    def doubts(self, shares: tuple[float, ...]) -> NDArray[np.float64]:
+        right, false = self._chances(shares)
+        return np.asarray(false / np.maximum(right + false, LEAST))
+
+    def shares(self, doubt: NDArray[np.float64]) -> tuple[float, ...]:
+        surplus, missing = np.nansum(doubt * self.given), np.nansum(doubt * (1 - self.given))
+        hold = np.nansum(self.given) - surplus + missing
+        hold_not = np.nansum(1 - self.given) - missing + surplus
+        before = self.expected()
+        return _share(float(missing), float(hold), before[0]), _share(float(surplus), float(hold_not), before[1])
+
+    def likelihood(self, shares: tuple[float, ...]) -> float:
+        right, false = self._chances(shares)
+        counts = np.nansum(self.given), np.nansum(1 - self.given)
+        beliefs = (_belief(*each) for each in zip(shares, map(float, counts), self.expected(), strict=True))
+        return float(np.nansum(np.log(np.maximum(right + false, LEAST)))) + sum(beliefs)
+
+    def _chances(self, shares: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        missing, surplus = shares
+        held = self.given > 0
+        right = np.where(held, 1 - missing, 1 - surplus) * self.right
+        false = np.where(held, surplus, missing) * (1 - self.right)
+        unknown = np.isnan(self.given)
+        return np.where(unknown, np.nan, right), np.where(unknown, np.nan, false)
 
 
-def _some(count: int) -> str:
-    return str(count) if count else "none"
+_Claims = _One | _Many
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+def _share(wrong: float, of: float, before: float) -> float:
+    """The share of wrong labels where so many of some are, and so large a share was expected."""
+    return (wrong + before * IMAGINED * of) / max(of * (1 + IMAGINED), LEAST) if of else before
 
 
-def _have(count: int) -> str:
-    return "has" if count == 1 else "have"
+def _belief(share: float, of: float, before: float) -> float:
+    """The logarithm of how well a share suits what was expected."""
+    return float(IMAGINED * of * (before * np.log(max(share, LEAST)) + (1 - before) * np.log1p(-min(share, 1 - LEAST))))

@@ -35,11 +35,13 @@ def some(data: Dataset) -> Dataset:
 
 def fit(embeddings: Floats) -> Familiar | None:
     """From embeddings (N, D) of pictures that it learned from, some of them; None where they are few or all alike."""
-    embeddings = embeddings[:: -(-len(embeddings) // PICTURES)]
+    embeddings = embeddings[:: max(-(-len(embeddings) // PICTURES), 1)]
     count, width = embeddings.shape
+    if count < FEWEST:
+        return None
     mean = embeddings.mean(axis=0, dtype=np.float64)
     centered = embeddings - mean
-    if count < FEWEST or not centered.any():
+    if not centered.any():
         return None
     kept = max(min(DIRECTIONS, width // 4, count // 2), 1)
     if count < width:  # the smaller of two matrices with the same directions

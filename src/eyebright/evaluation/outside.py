@@ -63,4 +63,6 @@ def limit(method: AbstainMethod, own: Outputs, basis: str, share: float = REFUSE
     """The threshold beyond which a share of these pictures of its own lies, none of which it learned from."""
     value = fitting(method, own[NEEDS[method]])
     cut = float(np.quantile(value, 1 - share if method == "novelty" else share))
-    return Abstain(method, float(f"{cut:.6g}"), f"{share:.0%} of {len(value):,} {basis} are called none of these")
+    found = Abstain(method, float(f"{cut:.6g}"))
+    told = refused(found, own).value
+    return Abstain(method, found.threshold, f"{told:.1%} of {len(value):,} {basis} are called none of these")

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyebright.evaluation.calibration import Floats, calibration_test, expected_calibration_error
-from eyebright.evaluation.intervals import DRAWS, Interval, bootstrap_each, wilson
+from eyebright.evaluation.intervals import DRAWS, Interval, bootstrap_each, uncertain, wilson
 from eyebright.evaluation.metrics import WORK, counts, f1, ranked
 from eyebright.labels import SURE
 from eyebright.modelfile import Figure, Metadata
@@ -45,7 +45,7 @@ def per_class(scores: Floats, targets: Floats, metadata: Metadata) -> dict[str, 
         if true:
             figures["recall"] = _figure(wilson(right, true), true)
         if true or times:
-            figures["f1"] = _figure(both[at], int(known[at]))
+            figures["f1"] = _figure(uncertain(both[at], max(true, times)), int(known[at]))
         if at >= labels - alone and true > 0:
             of = int(known[at])
             figures |= {name: _figure(one, of) for name, one in ranked(scores[:, at], targets[:, at]).items()}

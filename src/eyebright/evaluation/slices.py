@@ -6,6 +6,7 @@ of many numbers is cut into quarters.
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -58,11 +59,34 @@ def read(path: Path, items: Sequence[Item]) -> dict[str, list[str]]:
     if "file" not in (reader.fieldnames or ()) or not columns:
         raise BadRequest(f"{path} needs a column `file` and at least one other, in its first line.")
     by_name = {row["file"]: row for row in rows if row["file"]}
-    by_tail = {name.rpartition("/")[2]: row for name, row in by_name.items()}
-    found = [by_name.get(item.name) or by_tail.get(item.name.rpartition("/")[2]) or {} for item in items]
+    tails = Counter(tail for name in by_name for tail in _tails(name))
+    by_tail = {tail: row for name, row in by_name.items() for tail in _tails(name) if tails[tail] == 1}
+    alone = Counter(item.name.rpartition("/")[2] for item in items)
+
+    def row_of(name: str) -> dict[str, str]:
+        """By its path, or the end of it; by the bare name where no other picture has it."""
+        for tail in (name, *_tails(name)):
+            if tail in by_name and ("/" in tail or alone[tail] == 1):
+                return by_name[tail]
+        bare = name.rpartition("/")[2]
+        return by_tail.get(name) or (by_tail.get(bare, {}) if alone[bare] == 1 else {})
+
+    found = [row_of(item.name) for item in items]
     if not any(found):
         raise BadRequest(f"{path} names none of the pictures that are judged, such as {items[0].name}.")
-    return {column: [str(row.get(column) or "").strip() for row in found] for column in columns}
+    columns_found = {column: [str(row.get(column) or "").strip() for row in found] for column in columns}
+    parts(columns_found)  # whether they can be slices, before any picture is looked at
+    return columns_found
+
+
+def _tails(name: str) -> list[str]:
+    """The ends of a path, the longest first, without itself.
+
+    >>> _tails("test/red/0.png")
+    ['red/0.png', '0.png']
+    """
+    folders = name.split("/")
+    return ["/".join(folders[start:]) for start in range(1, len(folders))]
 
 
 def parts(columns: dict[str, list[str]]) -> list[tuple[str, str, Rows]]:

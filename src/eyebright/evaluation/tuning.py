@@ -18,6 +18,8 @@ from eyebright.evaluation.metrics import hits
 from eyebright.modelfile import Abstain, Figure, Metadata
 from eyebright.modelfile import Promise as Kept
 
+OF_SCORES = ("nll", "brier", "ece", "calibration_p")
+"""Figures that change with the temperature."""
 Outputs = Mapping[str, NDArray[np.float32]]
 
 
@@ -44,7 +46,7 @@ def answers(metadata: Metadata, part: Part, at: int) -> tuple[Floats, Floats]:
     """(N,), (N,): scores and truth of one label; where one label is given to a picture, only the best one can be."""
     scores = part.outputs["scores"][:, at]
     if metadata.task == "single":
-        scores = np.where(part.outputs["scores"].argmax(axis=1) == at, scores, 0)
+        scores = np.where(part.outputs["scores"].argmax(axis=1) == at, scores, -1)
     return scores, part.targets[:, at]
 
 
@@ -95,6 +97,27 @@ def calibrated(metadata: Metadata, choose: Part, prove: Part) -> Calibrated:
     ]
     right = float("nan") if metadata.task == "multi" else float(hits(after, prove.targets).mean())
     return Calibrated(temperature, losses[0], losses[1], right)
+
+
+def recalibrated(metadata: Metadata, cooled: Calibrated, before: float) -> Metadata:
+    """The metadata for another temperature than `before`: what was said of scores as they were is moved, or left out.
+
+    Thresholds of `binary` and `multi` move with the scores, so that they decide as before. Where one label of many is
+    given there is no such place: those thresholds and their promises are dropped.
+    """
+    moved: dict[str, float] = {}
+    if metadata.task != "single":
+        for id, threshold in metadata.thresholds.items():
+            inside = min(max(threshold, 1e-9), 1 - 1e-9)
+            z = np.log(inside / (1 - inside)) * before / cooled.temperature
+            moved[id] = float(round(1 / (1 + np.exp(-z)), 6))
+    card = msgspec.structs.replace(
+        metadata.card,
+        calibration=f"temperature {cooled.temperature:.3g}, fitted by tune",
+        metrics={name: one for name, one in metadata.card.metrics.items() if name not in OF_SCORES},
+    )
+    promises = metadata.promises if moved else {}
+    return msgspec.structs.replace(metadata, thresholds=moved, promises=promises, card=card)
 
 
 class NoneOfThese(NamedTuple):

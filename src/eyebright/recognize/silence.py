@@ -44,6 +44,7 @@ def threshold_for(metadata: Metadata, accuracy: float) -> Selective:
     enough = [promise for promise in metadata.selective if promise.accuracy >= accuracy - 1e-9]
     if enough:
         return min(enough, key=lambda promise: promise.threshold)
+    _one_label(metadata, "--abstain")
     if not metadata.selective:
         raise BadRequest(
             f"{metadata.name} does not know how sure it must be to be right in {accuracy:g} of its answers; "
@@ -60,6 +61,7 @@ def limit_for(metadata: Metadata, coverage: float) -> float:
     """Up to which nonconformity a label is in the set, for sets that hold the right one with this chance, 0..1."""
     if not 0 < coverage < 1:
         raise BadRequest(f"--set-coverage takes a share between 0 and 1, such as 0.9; {coverage:g} is none.")
+    _one_label(metadata, "--set-coverage")
     if metadata.sets is None:
         raise BadRequest(
             f"{metadata.name} cannot give sets of labels with a stated coverage yet; `eyebright tune` measures it."
@@ -75,6 +77,13 @@ def limit_for(metadata: Metadata, coverage: float) -> float:
             f"{metadata.sets.coverages[-1]:g}, not of {coverage:g}."
         )
     return min(enough)
+
+
+def _one_label(metadata: Metadata, option: str) -> None:
+    if metadata.task == "multi":
+        raise BadRequest(
+            f"{option} is for models that give one label; {metadata.name} gives many, by their thresholds."
+        )
 
 
 def nonconformity(scores: npt.NDArray[np.floating], sets: Sets) -> Doubles:

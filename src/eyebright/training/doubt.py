@@ -33,6 +33,8 @@ Floats = NDArray[np.float32]
 FOLDS = 5
 REPEATS = 3
 """Ways to make folds; their logits are averaged."""
+UNSURE = 0.5
+"""Of many labels one that is more likely wrong teaches nothing."""
 CROPS = (1.0, 0.0)
 """The middle square, and the whole picture: what one of them shows by chance, the other often does not."""
 
@@ -186,7 +188,7 @@ class _Fitting(NamedTuple):
     def doubting(self, doubt: NDArray[np.float64]) -> "_Fitting":
         """The same where a label teaches only as far as it is not doubted."""
         if self.task == "multi":
-            return self._replace(targets=np.where(doubt > mistakes.SURE, np.nan, self.targets).astype(np.float32))
+            return self._replace(targets=np.where(doubt > UNSURE, np.nan, self.targets).astype(np.float32))
         return self._replace(weights=(1 - doubt).astype(np.float32))
 
     def _path(self, use: NDArray[np.bool_], costs: Sequence[float]) -> Iterator[Linear]:

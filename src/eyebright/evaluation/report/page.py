@@ -268,10 +268,10 @@ def silence(judgement: Judgement) -> str:
     if judgement.curve is None:
         return ""
     curve = judgement.curve
-    every = max(len(curve.coverage) // 200, 1)
+    some = np.unique(np.linspace(0, len(curve.coverage) - 1, 200).astype(int))
     low = float(np.floor(curve.accuracy.min() * 10) / 10)
     drawn = charts.plot(
-        [Series("accuracy", curve.coverage[::every].tolist(), curve.accuracy[::every].tolist())],
+        [Series("accuracy", curve.coverage[some].tolist(), curve.accuracy[some].tolist())],
         Axis("share of pictures that are answered"),
         Axis("share of answers that is right", min(low, 0.9)),
         "Accuracy over coverage: "

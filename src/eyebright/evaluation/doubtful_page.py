@@ -6,7 +6,7 @@ from html import escape
 from eyebright import htmlpage
 from eyebright.data.dataset import Dataset
 from eyebright.data.thumbnail import thumbnail
-from eyebright.evaluation.mistakes import Case, words
+from eyebright.evaluation.doubtful import Case, words
 
 SHOWN = 100
 """Cases on a page: more would be too large for it."""
@@ -17,6 +17,7 @@ section {{ border-top: 1px solid var(--faint); padding: .5rem 0 1rem; }}
 section > div {{ display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }}
 h1 {{ font-size: 1.5rem; }}
 h2 {{ font-size: 1.1rem; margin: .5rem 0; overflow-wrap: anywhere; }}
+section > div > figure {{ width: {LARGE}px; }}
 div.near {{ flex: 1 1 18rem; }}
 div.near p {{ margin: 0 0 .5rem; }}
 div.near figure {{ width: {SMALL}px; }}
