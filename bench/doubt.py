@@ -8,7 +8,7 @@ the picture is most like. cleanlab gets out-of-fold probabilities (5 folds) of s
 standardized embeddings, once of the middle square as a plain script has them and once of the four views that Eyebright
 sees; C is 0.003, or 1 as by default. Printed are the average precision of the ranking, what each flags by itself, and
 Eyebright's precision where it has found as many wrong labels as cleanlab flags. Without --cleanlab its rows are left
-out. cleanlab stays out of Eyebright's dependencies: it is here to compare with only. 5 minutes of one core.
+out. cleanlab stays out of Eyebright's dependencies: it is here to compare with only. Two minutes of one core.
 """
 
 import argparse
@@ -151,13 +151,13 @@ def precision_at(doubt: Array, bad: Array, found: int) -> float:
 
 
 def tell(found: dict[str, list[tuple[float, ...]]]) -> None:
-    print(f"  {'':<42} {'AP':>6}  {'by seed':<20} flagged  precision  recall  Eyebright's precision there")
+    print(f"  {'':<48} {'AP':>6}  {'by seed':<20} flagged  precision  recall  Eyebright's precision there")
     for name, seeds in found.items():
         ap, flagged, precision, recall, ours = np.mean(seeds, 0)
         each = " ".join(f"{seed[0]:.3f}" for seed in seeds)
         beside = " ".join(f"{seed[4]:.3f}" for seed in seeds)
         print(
-            f"  {name:<42} {ap:6.3f}  {each:<20} {flagged:7.0f} {precision:10.3f} {recall:7.3f}  {ours:.3f} ({beside})"
+            f"  {name:<48} {ap:6.3f}  {each:<20} {flagged:7.0f} {precision:10.3f} {recall:7.3f}  {ours:.3f} ({beside})"
         )
 
 

@@ -24,8 +24,8 @@ run had it. What you do not say is chosen by mode.
 `--mode`, `--encoder`, `--weights`, `--width`, `--depth`, `--size`, `--seed` and `--device` are short ways to write
 keys; `--time 10m` is `minutes`. A misspelt key, a wrong type or a number out of range is refused in a sentence. Mode
 `head` fits its layer at once and takes no steps: of the second and third table it reads `flip` and nothing else.
-Networks without batch norms (AlexNet, SqueezeNet, VGG without `-bn`) learn from nothing more gently: `rate` is 0.02 and
-`clip` 1.
+Networks without batch norms (AlexNet, SqueezeNet, VGG without `-bn`) learn from nothing more gently: by `adamw`, with
+`rate` 0.0005, `weight_decay` 0.02 and `clip` 1.
 """
 
 

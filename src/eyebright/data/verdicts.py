@@ -53,26 +53,28 @@ def table(rows: Iterable[tuple[Question, float]]) -> str:
     return line(COLUMNS) + "".join(line((*question, f"{doubt:.4f}", "")) for question, doubt in rows)
 
 
-def line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str], delimiter: str = ",") -> str:
     """One row; it ends as RFC 4180 has it, which makes the writer quote both kinds of line break in a cell."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    csv.writer(text, lineterminator="\r\n", delimiter=delimiter).writerow(cells)
     return text.getvalue()
 
 
 def add(path: Path, question: Question, doubt: float, verdict: str) -> None:
     """Put an answer at the end of a table, made when it is not there; on return it is on the disk. Raises OSError."""
-    row = line((*question, f"{doubt:.4f}", verdict))
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-    try:
-        size = os.fstat(file).st_size
-        before = line(COLUMNS) if not size else "" if os.pread(file, 1, size - 1) == b"\n" else "\n"
-        content = (before + row).encode("utf-8", "surrogateescape")
-        while content:
-            content = content[os.write(file, content) :]
-        os.fsync(file)
-    finally:
-        os.close(file)
+    with open(path, "a+b") as file:
+        file.seek(0)
+        columns, delimiter = _header(file.readline(MAX_BYTES).decode("utf-8", "surrogateescape"))
+        end = file.seek(0, os.SEEK_END)
+        before = "" if end else line(COLUMNS)
+        if end:
+            file.seek(-1, os.SEEK_END)
+            before = "" if file.read(1) == b"\n" else "\n"
+        cells = dict(zip(COLUMNS, (*question, f"{doubt:.4f}", verdict), strict=True))
+        row = line([cells.get(column, "") for column in columns or COLUMNS], delimiter)
+        file.write((before + row).encode("utf-8", "surrogateescape"))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read(path: Path, data: Dataset) -> dict[Question, str]:
@@ -138,8 +140,7 @@ def _records(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     if len(content) > MAX_BYTES:
         raise BadRequest(f"{path}: larger than {MAX_BYTES:,} bytes; that is no table of verdicts.")
     text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
-    header = text.partition("\n")[0]
-    delimiter = next((mark for mark in ",\t;" if mark in header), ",")
+    _, delimiter = _header(text.partition("\n")[0])
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
@@ -152,6 +153,12 @@ def _records(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
             yield place, record
     except csv.Error as error:
         raise BadRequest(f"{path}, line {reader.line_num + 1:,}: not CSV ({error}).") from None
+
+
+def _header(text: str) -> tuple[list[str], str]:
+    """The columns of a table, and what stands between its cells: spreadsheets write it as their country does."""
+    delimiter = next((mark for mark in ",\t;" if mark in text), ",")
+    return next(csv.reader([text.removeprefix("\ufeff").strip()], delimiter=delimiter), []), delimiter
 
 
 def _verdict(written: str, data: Dataset, place: str) -> str:

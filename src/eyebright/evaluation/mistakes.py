@@ -65,26 +65,26 @@ def suspects(scores: Floats, targets: Floats, task: Task) -> Suspects:
 
     `targets` (N, L) are 1, 0, or for `multi` NaN where nobody checked.
     """
-    doubt = doubts(scores, targets, task)
+    right, false = _chances(scores, targets, task)
     if task == "multi":
         picture, label = np.nonzero(~np.isnan(targets))
         held = targets[picture, label] > 0
         given, proposed = np.where(held, label, NONE), np.where(held, NONE, label)
-        doubt = doubt[picture, label]
+        right, false = right[picture, label], false[picture, label]
     else:
         picture, given = np.arange(len(scores)), np.argmax(targets, axis=1)
         others = np.where(targets > 0, -np.inf, scores)
         proposed = np.argmax(others, axis=1)
-    order = np.argsort(-doubt, kind="stable")
+    doubt = _share_of(false, right)
+    order = np.lexsort((_share_of(right, false), -doubt))  # next to 1 only what is left of it tells two apart
     doubt = doubt[order]
     return Suspects(picture[order], given[order], proposed[order], doubt, doubt >= LOOK)
 
 
 def doubts(scores: Floats, targets: Floats, task: Task) -> NDArray[np.float64]:
     """How likely each given label is wrong, 0..1: (N,), or for `multi` (N, L) with NaN where nobody checked."""
-    noise = estimate(scores, targets, task)
-    claims = next(_claims(scores, targets, task, [noise.temperature]))
-    return claims.doubts(noise.wrong)
+    right, false = _chances(scores, targets, task)
+    return _share_of(false, right)
 
 
 def estimate(scores: Floats, targets: Floats, task: Task) -> Noise:
@@ -96,12 +96,23 @@ def estimate(scores: Floats, targets: Floats, task: Task) -> Noise:
     for temperature, claims in zip(TEMPERATURES, _claims(scores, targets, task, TEMPERATURES), strict=True):
         shares = claims.expected()
         for _ in range(STEPS):
-            shares = claims.shares(claims.doubts(shares))
+            right, false = claims.chances(shares)
+            shares = claims.shares(_share_of(false, right))
         told = claims.likelihood(shares)
         if best is None or told > best[0]:
             best = told, Noise(float(temperature), shares)
     assert best is not None
     return best[1]
+
+
+def _chances(scores: Floats, targets: Floats, task: Task) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How likely each label was to be given rightly, and wrongly."""
+    noise = estimate(scores, targets, task)
+    return next(_claims(scores, targets, task, [noise.temperature])).chances(noise.wrong)
+
+
+def _share_of(part: NDArray[np.float64], rest: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(part / np.maximum(part + rest, LEAST))
 
 
 def _claims(scores: Floats, targets: Floats, task: Task, temperatures: Iterable[float]) -> "Iterator[_Claims]":
@@ -142,16 +153,15 @@ class _One(NamedTuple):
     def expected(self) -> tuple[float, ...]:
         return (WRONG,)
 
-    def doubts(self, shares: tuple[float, ...]) -> NDArray[np.float64]:
-        false = shares[0] * self.other
-        return np.asarray(false / np.maximum(false + (1 - shares[0]) * self.right, LEAST))
+    def chances(self, shares: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return (1 - shares[0]) * self.right, shares[0] * self.other
 
     def shares(self, doubt: NDArray[np.float64]) -> tuple[float, ...]:
         return (_share(float(doubt.sum()), len(doubt), WRONG),)
 
     def likelihood(self, shares: tuple[float, ...]) -> float:
-        told = np.log(np.maximum(shares[0] * self.other + (1 - shares[0]) * self.right, LEAST))
-        return float(told.sum()) + _belief(shares[0], len(told), WRONG)
+        told = float(np.log(np.maximum(sum(self.chances(shares)), LEAST)).sum())
+        return told + _belief(shares[0], len(self.right), WRONG)
 
 
 class _Many(NamedTuple):
@@ -165,10 +175,6 @@ class _Many(NamedTuple):
         given, withheld = np.nansum(self.given), np.nansum(1 - self.given)
         return WRONG, min(WRONG * float(given) / max(float(withheld), 1), WRONG)
 
-    def doubts(self, shares: tuple[float, ...]) -> NDArray[np.float64]:
-        right, false = self._chances(shares)
-        return np.asarray(false / np.maximum(right + false, LEAST))
-
     def shares(self, doubt: NDArray[np.float64]) -> tuple[float, ...]:
         surplus, missing = np.nansum(doubt * self.given), np.nansum(doubt * (1 - self.given))
         hold = np.nansum(self.given) - surplus + missing
@@ -177,12 +183,12 @@ class _Many(NamedTuple):
         return _share(float(missing), float(hold), before[0]), _share(float(surplus), float(hold_not), before[1])
 
     def likelihood(self, shares: tuple[float, ...]) -> float:
-        right, false = self._chances(shares)
+        right, false = self.chances(shares)
         counts = np.nansum(self.given), np.nansum(1 - self.given)
         beliefs = (_belief(*each) for each in zip(shares, map(float, counts), self.expected(), strict=True))
         return float(np.nansum(np.log(np.maximum(right + false, LEAST)))) + sum(beliefs)
 
-    def _chances(self, shares: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def chances(self, shares: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         missing, surplus = shares
         held = self.given > 0
         right = np.where(held, 1 - missing, 1 - surplus) * self.right
