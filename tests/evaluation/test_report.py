@@ -159,3 +159,22 @@ def test_a_chart_keeps_to_its_axes():
     x, y = charts.LEFT, charts.HEIGHT - charts.BOTTOM
     assert f"M{x}.0 {y}.0" in drawn
     assert f"L{charts.WIDTH - charts.RIGHT}.0" in drawn
+
+
+def test_scores_that_are_too_sure_are_said_to_be():
+    """With how much, and in the words that warn."""
+    found, _ = judged(n=600)
+    assert "mean what they say" in " ".join(verdict.sentences(found))
+    scores = found.scores**4 / (found.scores**4).sum(axis=1, keepdims=True)
+    sure = judgement.judge(found.answers._replace(outputs={"scores": scores}), found.metadata)
+    told = " ".join(verdict.sentences(sure))
+    assert "Its scores do not mean what they say" in told
+    assert "too high" in told
+    assert any("do not mean" in sentence for sentence in verdict.weaknesses(sure))
+    assert not any("mean what they say" in sentence for sentence in verdict.weaknesses(found))
+
+
+def test_common_labels_count_more_in_one_row():
+    """Of many labels, the mean over labels and the average over all answers are both told."""
+    found, _ = judged("multi", 5)
+    assert found.figures["map_micro"].low < found.figures["map_micro"].value < found.figures["map_micro"].high

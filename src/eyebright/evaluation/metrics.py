@@ -33,8 +33,8 @@ def figures(scores: Floats, targets: Floats, task: Task) -> dict[str, Figure]:
     """The figures of a task, each with its 95% interval.
 
     `single`: top1, top5 (of more than 5 labels), balanced_accuracy, ece; `binary`: top1, balanced_accuracy, ap, ece;
-    `multi`: map, ece. What the pictures do not determine, such as the ap of a set without a positive, is left out.
-    Raises BadRequest where there is no picture.
+    `multi`: map, map_micro, ece. What the pictures do not determine, such as the ap of a set without a positive, is
+    left out. Raises BadRequest where there is no picture.
     """
     n = len(scores)
     if n == 0:
@@ -50,6 +50,9 @@ def figures(scores: Floats, targets: Floats, task: Task) -> dict[str, Figure]:
             if left_out:
                 method = f"{found['map'].method}; {left_out} labels without positives left out"
                 found["map"] = found["map"]._replace(method=method)
+            micro = float(micro_average_precision(scores, targets)[0])
+            pairs = average_precision_influence(scores.ravel(), targets.ravel()).reshape(targets.shape)
+            found["map_micro"] = on_logit(micro, pairs.sum(axis=1), int((targets == 1).sum()))
     else:
         found["top1"] = wilson(int(hits(scores, targets).sum()), n)
         if scores.shape[1] > FEW:

@@ -33,6 +33,7 @@ MEANINGS = {
     "balanced_accuracy": "mean over labels, so that rare ones count as much",
     "ap": "average precision of yes",
     "map": "average precision, mean over labels",
+    "map_micro": "average precision of all answers in one row, so that common labels count more",
     "ece": "how far scores are from being right that often",
     "nll": "how much the truth surprises it, in nats",
     "brier": "the same as a squared distance",
