@@ -14,6 +14,7 @@ STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#1769aa, #6db3f2); --second: light-dark(#b3541e, #ffb073);
   --faint: light-dark(#ddd, #444); --stop: light-dark(#b3261e, #ff8a80); --warn: light-dark(#8a5a00, #ffc766);
   --note: light-dark(#2b5fa8, #9ec3ff); }
+html { background: Canvas; color: CanvasText; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 66rem; padding: 0 1rem; }
 h1 { line-height: 1.2; overflow-wrap: anywhere; }
 h2 { margin: 2rem 0 .5rem; }

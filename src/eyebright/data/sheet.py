@@ -76,9 +76,11 @@ ul.strip {{ gap: {_GAP}px; }}
 ul.strip li {{ width: {SIDE}px; height: {SIDE}px; display: grid; place-items: center; background: #8882; }}
 ul.strip li.unread {{ font-size: .7rem; overflow: auto; padding: .3rem; box-sizing: border-box; }}
 """
-    body = f"""<h1>{name}</h1>
+    body = f"""<header>
+<h1>{name}</h1>
 <p>{len(dataset.items):,} pictures, {len(dataset.labels):,} labels, task {dataset.task}, read as {dataset.reader}.</p>
 <ul>{remarks}</ul>
+</header>
 <main>
 {parts}
 </main>"""

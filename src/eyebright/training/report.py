@@ -203,7 +203,7 @@ PAGE = """<main>
 <p>{description}</p>
 <h2>How good it is</h2>
 <p>Measured with the model file itself, {split}.</p>
-<div class=wide><table>
+<div class=wide tabindex=0 role=region aria-label="Figures"><table>
 <thead><tr><td></td><th scope=col>value</th><th scope=col>95% interval</th><th scope=col>pictures</th>
 <th scope=col class=text>how</th></tr></thead>
 <tbody>{rows}</tbody>
@@ -212,7 +212,8 @@ PAGE = """<main>
 {charts}
 <!-- proof -->
 <h2>Labels</h2>
-<div class=wide><table><thead><tr><td></td>{label_heads}</tr></thead><tbody>{label_rows}</tbody></table></div>
+<div class=wide tabindex=0 role=region aria-label="Labels"><table>
+<thead><tr><td></td>{label_heads}</tr></thead><tbody>{label_rows}</tbody></table></div>
 <h2>How it was made</h2>
 <p>{facts}</p>
 <details><summary>Recipe</summary><pre>{recipe}</pre></details>
