@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from eyebright import htmlpage
 from eyebright.data import Dataset
-from eyebright.evaluation import metrics
+from eyebright.evaluation import confusions, metrics
 from eyebright.modelfile import Figure, Task
 from eyebright.training.events import MEASURES
 from eyebright.training.finish import Finished
@@ -175,17 +175,11 @@ def confused(finished: Finished, part: Dataset) -> str:
     """Which labels were taken for which, the commonest first, as list items."""
     if part.task == "multi":
         return ""
-    table = metrics.confusion(finished.scores, part.targets())
-    totals = table.sum(1)
-    np.fill_diagonal(table, 0)
-    found = []
-    for at in np.argsort(-table, axis=None, kind="stable")[:WORST].tolist():
-        true, said = divmod(at, len(part.labels))
-        if table[true, said]:
-            names = part.labels[true].label, part.labels[said].label
-            of = f"{table[true, said]:,} of {totals[true]:,} {escape(names[0])}"
-            found.append(f"<li>{of} were taken for {escape(names[1])}</li>")
-    return "".join(found)
+    names = [escape(label.label) for label in part.labels]
+    return "".join(
+        f"<li>{pair.times:,} of {pair.of:,} {names[pair.true]} were taken for {names[pair.said]}</li>"
+        for pair in confusions.pairs(metrics.confusion(finished.scores, part.targets()), WORST)
+    )
 
 
 RING = "The ring is around the judgement whose weights were kept: the best on the validation split."
