@@ -34,8 +34,13 @@ def alive(classifier, size):
     with torch.inference_mode():
         classifier(pictures)
         classifier.eval()
-        classifier.temperature.copy_(classifier(pictures).logits.std(0).mean())
-        assert classifier(pictures).scores.std(0).max() > 0.05
+        last = getattr(classifier.head, "output", classifier.head)
+        if isinstance(last, torch.nn.Linear):  # or one label wins by its bias, whatever the picture
+            last.bias -= classifier(pictures).logits.mean(0)
+        # after a hundred layers that learned nothing pictures hardly differ, and rounding would be blown up with them
+        deep = sum(isinstance(layer, torch.nn.Conv2d) for layer in classifier.modules()) > 100
+        classifier.temperature.copy_((8 if deep else 2) * classifier(pictures).logits.std(0).mean())
+        assert classifier(pictures).scores.std(0).max() > (0.01 if deep else 0.05)
     return classifier
 
 
