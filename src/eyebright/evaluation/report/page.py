@@ -15,8 +15,9 @@ from eyebright.data.thumbnail import thumbnail
 from eyebright.evaluation.calibration import Floats
 from eyebright.evaluation.intervals import wilson
 from eyebright.evaluation.judgement import Judgement
-from eyebright.evaluation.report import charts
+from eyebright.evaluation.report import charts, tables
 from eyebright.evaluation.report.charts import Axis, Series
+from eyebright.evaluation.report.tables import section, table
 from eyebright.evaluation.report.verdict import headline, percent, sentences, shown
 from eyebright.modelfile import Figure
 
@@ -84,7 +85,7 @@ def page(judgement: Judgement, data: Dataset, facts: Facts) -> str:
 <ul>{told}</ul>
 {"".join(parts)}
 </main>"""
-    return htmlpage.page(f"{name}: report", body, STYLE + charts.STYLE, SORTING)
+    return htmlpage.page(f"{name}: report", body, STYLE + charts.STYLE + tables.STYLE, tables.SORTING)
 
 
 def figures(judgement: Judgement) -> str:
@@ -340,36 +341,6 @@ def reproduce(judgement: Judgement, data: Dataset, facts: Facts) -> str:
     return section("Again", command + table(("", ""), rows, texts=(1,), name="What was judged") + unread)
 
 
-def section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"
-
-
-def table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[int] = (), sorts: bool = False, name: str = ""
-) -> str:
-    """Rows of HTML cells, the first of each its head; `texts` are columns of words."""
-
-    def cell(at: int, text: str) -> str:
-        if at == 0:
-            return f"<th scope=row>{text}</th>"
-        return f"<td{' class=text' if at in texts else ''}>{text}</td>"
-
-    def head(at: int, text: str) -> str:
-        if not text:
-            return "<td></td>"
-        inside = f"<button type=button>{escape(text)}</button>" if sorts else escape(text)
-        return f"<th scope=col{' class=text' if at == 0 or at in texts else ''}>{inside}</th>"
-
-    top = "".join(head(at, text) for at, text in enumerate(heads))
-    thead = f"<thead><tr>{top}</tr></thead>" if any(heads) else ""
-    body = "".join(f"<tr>{''.join(cell(at, text) for at, text in enumerate(row))}</tr>" for row in rows)
-    kind = ' class="sorts"' if sorts else ""
-    label = f' aria-label="{escape(", ".join(filter(None, heads)) or name, quote=True)}"'
-    return (
-        f'<div class="wide" tabindex="0" role="region"{label}><table{kind}>{thead}<tbody>{body}</tbody></table></div>'
-    )
-
-
 STYLE = """
 .headline { font-size: 1.25rem; }
 section { border-top: 1px solid var(--faint); margin-top: 1.5rem; }
@@ -378,28 +349,4 @@ figure { width: 132px; }
 .beside > * { flex: 1 1 20rem; min-width: 0; }
 code { font-size: .8rem; overflow-wrap: anywhere; white-space: normal; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
-button::after { content: " ↕"; opacity: .6; }
-th[aria-sort=ascending] button::after { content: " ↑"; opacity: 1; }
-th[aria-sort=descending] button::after { content: " ↓"; opacity: 1; }
-"""
-SORTING = """
-for (const table of document.querySelectorAll("table.sorts")) {
-  const heads = [...table.tHead.rows[0].cells];
-  const value = (row, at) => {
-    const text = row.cells[at].textContent.trim(), number = parseFloat(text.replaceAll(",", ""));
-    return text === "" ? null : Number.isNaN(number) || at === 0 ? text.toLowerCase() : number;
-  };
-  heads.forEach((head, at) => head.firstElementChild?.addEventListener("click", () => {
-    const down = head.getAttribute("aria-sort") === "ascending";
-    heads.forEach((other) => other.removeAttribute("aria-sort"));
-    head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const rows = [...table.tBodies[0].rows].sort((first, second) => {
-      const a = value(first, at), b = value(second, at);
-      if (a === null || b === null) return (a === null) - (b === null);
-      return (a < b ? -1 : a > b ? 1 : 0) * (down ? -1 : 1);
-    });
-    table.tBodies[0].append(...rows);
-  }));
-}
 """
