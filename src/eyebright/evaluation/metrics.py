@@ -23,6 +23,8 @@ from eyebright.evaluation.calibration import (
 from eyebright.evaluation.intervals import Interval, Weights, bootstrap, on_logit, uncertain, wilson
 from eyebright.modelfile import Figure, Task
 
+MAIN: dict[Task, str] = {"single": "top1", "binary": "ap", "multi": "map"}
+"""The figure that decides."""
 FEW = 5
 """Top-5 says nothing of a model with no more labels than this."""
 WORK = 100_000_000

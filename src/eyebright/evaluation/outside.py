@@ -40,14 +40,14 @@ def separation(own: Doubles, others: Doubles) -> Interval:
     return bootstrap(statistic, len(both))
 
 
-def compare(own: Outputs, others: Outputs, with_scores: bool = True) -> dict[str, Interval]:
+def compare(own: Outputs, others: Outputs) -> dict[str, Interval]:
     """The separation of each method whose output is there; `max_score` is the plain way, beside which they stand."""
     found: dict[str, Interval] = {
         method: separation(strangeness(method, own), strangeness(method, others))
         for method in METHODS
         if NEEDS[method] in own
     }
-    if with_scores and "scores" in own:
+    if "scores" in own:
         found["max_score"] = separation(-own["scores"].max(axis=1), -others["scores"].max(axis=1))
     return found
 

@@ -14,7 +14,6 @@ from eyebright.evaluation import abstain, calibration, conformal, outside
 from eyebright.evaluation.calibration import Floats
 from eyebright.evaluation.goals import Goal, Promise, Refusal, aim
 from eyebright.evaluation.intervals import Interval
-from eyebright.evaluation.metrics import hits
 from eyebright.modelfile import Abstain, Figure, Metadata
 from eyebright.modelfile import Promise as Kept
 
@@ -83,8 +82,6 @@ class Calibrated(NamedTuple):
     temperature: float
     before: float
     after: float
-    hits: float
-    """Top-1, which no temperature changes; for `multi` NaN."""
 
 
 def calibrated(metadata: Metadata, choose: Part, prove: Part) -> Calibrated:
@@ -95,8 +92,7 @@ def calibrated(metadata: Metadata, choose: Part, prove: Part) -> Calibrated:
         calibration.negative_log_likelihood(scores, prove.targets, metadata.task)
         for scores in (prove.outputs["scores"], after)
     ]
-    right = float("nan") if metadata.task == "multi" else float(hits(after, prove.targets).mean())
-    return Calibrated(temperature, losses[0], losses[1], right)
+    return Calibrated(temperature, losses[0], losses[1])
 
 
 def recalibrated(metadata: Metadata, cooled: Calibrated, before: float) -> Metadata:

@@ -21,8 +21,6 @@ Said = NDArray[np.bool_]
 """(N, L): which labels a model gives (per_class.given)."""
 Gain = tuple[Interval, float]
 """B - A with its interval, and p."""
-MAIN: dict[Task, str] = {"single": "top1", "binary": "ap", "multi": "map"}
-"""The figure that decides."""
 
 
 class Difference(NamedTuple):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from eyebright import models
 from eyebright.data.dataset import SPLITS
 from eyebright.errors import BadModelFile, BadRequest
-from eyebright.evaluation.compare.difference import MAIN
+from eyebright.evaluation.metrics import MAIN
 from eyebright.modelfile import Figure, Metadata, read
 
 _SPLIT = re.compile(rf"({'|'.join(SPLITS)}) split; ")

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from eyebright.evaluation.answers import named
 from eyebright.evaluation.calibration import Floats
-from eyebright.evaluation.compare.difference import MAIN, Comparison, Difference, LabelDifference, Said
+from eyebright.evaluation.compare.difference import Comparison, Difference, LabelDifference, Said
+from eyebright.evaluation.metrics import MAIN
 from eyebright.measure import Measured, latency, speedup
 from eyebright.modelfile import Figure, Label, ModelFile, Task
 

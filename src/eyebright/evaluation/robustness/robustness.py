@@ -18,16 +18,13 @@ from eyebright.errors import BadPicture, BadRequest
 from eyebright.evaluation.answers import TOGETHER, named
 from eyebright.evaluation.calibration import Floats
 from eyebright.evaluation.intervals import Interval, on_logit, student, wilson
-from eyebright.evaluation.metrics import average_precision_influence, figures, has_positives
+from eyebright.evaluation.metrics import MAIN, average_precision_influence, figures, has_positives
 from eyebright.evaluation.paired import share_gain
 from eyebright.evaluation.robustness.corruptions import CORRUPTIONS, SEVERITIES, versions
 from eyebright.modelfile import Figure, ModelFile, Task
 from eyebright.preprocessing import fit, shorter_side
 from eyebright.recognize.stream import in_order
 from eyebright.runtime import Runtime
-
-MEASURES: dict[Task, str] = {"single": "top1", "binary": "ap", "multi": "map"}
-"""The main figure of a task, which robustness is about."""
 
 
 class Shown(NamedTuple):
@@ -180,7 +177,7 @@ def judged(shown: Shown, names: Sequence[str], severities: Sequence[int], task: 
     )
     means = tuple(mean(column) for column in places.T)
     all_of_them = places.ravel()
-    return Robustness(MEASURES[task], tuple(severities), cells[0], endured, means, mean(all_of_them), drop(all_of_them))
+    return Robustness(MAIN[task], tuple(severities), cells[0], endured, means, mean(all_of_them), drop(all_of_them))
 
 
 def finding(found: Robustness) -> str:
@@ -195,7 +192,7 @@ def finding(found: Robustness) -> str:
 def _must_be_determined(data: Dataset, task: Task) -> None:
     if task != "single" and not has_positives(_looked_for(data, task)).any():
         wanted = [label.label for label in data.labels[-1 if task == "binary" else 0 :]]
-        raise BadRequest(f"No picture of {data.name} shows {named(wanted)}: {MEASURES[task]} is not determined.")
+        raise BadRequest(f"No picture of {data.name} shows {named(wanted)}: {MAIN[task]} is not determined.")
 
 
 def _looked_for(data: Dataset, task: Task) -> NDArray[np.float32]:
