@@ -29,8 +29,9 @@ def uncounted(done, total):
 
 def test_what_is_kept_and_what_is_decoded_again_are_the_same(data, tmp_path):
     """One file of all while it fits into the budget; the shapes of the originals beside it."""
-    kept = for_learning(data, 32, tmp_path / "pixels", 4000, 2, uncounted)
-    again = for_learning(data, 32, tmp_path / "nothing", 0, 2, uncounted)
+    side = kept_side(data, 32)
+    kept = for_learning(data, side, tmp_path / "pixels", 4000, 2, uncounted)
+    again = for_learning(data, side, tmp_path / "nothing", 0, 2, uncounted)
     assert isinstance(kept, Kept)
     assert isinstance(again, Decoded)
     assert not (tmp_path / "nothing").exists()

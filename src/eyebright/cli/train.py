@@ -44,6 +44,8 @@ UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
 @click.option("--depth", type=float, help="Multiplies its blocks.")
 @click.option("--size", type=int, help="Pixels a side that it sees.")
 @click.option("--time", "promised", metavar="10m", help="Take this long in all: 90s, 10m, 2h.")
+@click.option("--teacher", metavar="MODEL", help="A model file whose answers are imitated (distillation).")
+@click.option("--unlabeled", metavar="DIR", help="With a teacher: more pictures, whose labels nobody knows.")
 @click.option("--seed", type=int, help="All that is drawn at random follows from it.")
 @click.option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")
 @click.option("--recipe", "file", type=click.Path(path_type=Path), help="A TOML file of keys, as a run keeps one.")
@@ -127,6 +129,9 @@ def asked(
     wanted = {key: value for key, value in given.items() if value is not None} | of_sets(keys)
     if promised is not None:
         wanted["minutes"] = minutes(promised)
+    for key in ("teacher", "unlabeled"):
+        if key in wanted and Path(wanted[key]).exists():
+            wanted[key] = str(Path(wanted[key]).absolute())  # the run may be resumed from elsewhere
     if resume:
         if data or wanted or file or task or reader or positive or crops:
             raise BadRequest(f"--resume goes on with what {run} was begun with; leave out the rest.")

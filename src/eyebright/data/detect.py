@@ -7,7 +7,7 @@ from pathlib import Path
 from eyebright.data import cifar, coco, folders, idx, imagenet, openimages, tables, voc
 from eyebright.data.archives import PACKED, open_archive
 from eyebright.data.assemble import dataset
-from eyebright.data.dataset import Dataset
+from eyebright.data.dataset import Dataset, Store
 from eyebright.data.found import Found
 from eyebright.data.source import Source
 from eyebright.data.split import spelled
@@ -55,6 +55,12 @@ def read(path: Path, reader: str | None, task: Task | None, positive: str | None
     found = READERS[name](source)
     found.remarks = source.remarks + found.remarks
     return dataset(found, _called(path), str(path), name, task, positive)
+
+
+def pictures_in(path: Path) -> tuple[Store, list[str]]:
+    """Where the pictures of a folder or archive lie, and their names, whatever its folders mean. Raises BadRequest."""
+    source = _source(path, False)
+    return source.tree, [source.focus] if source.focus else source.pictures()
 
 
 def _called(path: Path) -> str:

@@ -4,7 +4,7 @@ Both follow from the seed and the number of the step alone: nothing is remembere
 any step as if it had never stopped, and several processes share a batch without speaking to each other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import NamedTuple
@@ -26,6 +26,7 @@ class Batch(NamedTuple):
     step: int
     images: Tensor  # (B, H, W, 3) float32 in 0..255
     targets: Tensor  # (B, L) float32: shares of labels; NaN: nobody checked
+    taught: Tensor | None = None  # (B, L) float32: a teacher's scores of these very images
 
 
 class Batches:
@@ -40,6 +41,7 @@ class Batches:
         steps: int,
         rank: int = 0,
         world: int = 1,
+        teacher: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.pictures = pictures
         self.targets = targets
@@ -48,6 +50,7 @@ class Batches:
         self.steps = steps
         self.rank = rank
         self.world = world
+        self.teacher = teacher
         self.order = Order(recipe.seed, rareness(targets) if recipe.balance == "sampling" else None, len(targets))
 
     def since(self, step: int) -> Iterator[Batch]:
@@ -73,7 +76,7 @@ class Batches:
         places, draws = places[self.rank * own :][:own], draws.part(self.rank * own, own)
         images = augment(self.pictures.take(places), draws, recipe, self.size_at(step))
         images, targets = blend(images, torch.from_numpy(self.targets[places]), draws)
-        return Batch(step, images, targets)
+        return Batch(step, images, targets, self.teacher(images) if self.teacher else None)
 
     def size_at(self, step: int) -> int:
         """Pixels a side at a step: from a share of the size at the start to all of it in the last quarter."""

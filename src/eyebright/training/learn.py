@@ -30,11 +30,12 @@ from eyebright.preprocessing import Pixels
 from eyebright.runtime import cores
 from eyebright.training import checkpoint, plan
 from eyebright.training.batches import Batches
+from eyebright.training.distill import Joined, Teacher, unlabeled
 from eyebright.training.events import MEASURES, Judged, Said, Tell, counting
 from eyebright.training.finish import Finished, finish
 from eyebright.training.loop import Learner, make_loss, train
 from eyebright.training.network import classifier_of, input_size, weights_of
-from eyebright.training.pixels import for_judging, for_learning
+from eyebright.training.pixels import for_judging, for_learning, kept_side
 from eyebright.training.precision import computes_bf16, keep_in_float32
 from eyebright.training.recipe import Recipe
 from eyebright.training.transfer import best_logistic, see
@@ -97,12 +98,18 @@ def learn(
 
     place.pixels.mkdir(parents=True, exist_ok=True)
     here = place.pixels / f"{fabric.global_rank}"
-    pictures = for_learning(
-        training, size, here.with_suffix(".train"), recipe.cache_mb, threads, counting(told, "decoded")
-    )
+    decoded = counting(told, "decoded")
+    side = kept_side(training, size)
+    pictures = for_learning(training, side, here.with_suffix(".train"), recipe.cache_mb, threads, decoded)
     spec = Input(size=size, crop=recipe.crop)
-    pixels = for_judging(validation, spec, size, here.with_suffix(".validation"), threads, counting(told, "decoded"))
+    pixels = for_judging(validation, spec, size, here.with_suffix(".validation"), threads, decoded)
     targets, truth = training.targets(), validation.targets()
+    teacher = Teacher(recipe.teacher, data.labels, task) if recipe.teacher else None
+    if recipe.unlabeled:
+        more = unlabeled(recipe.unlabeled, data, told)
+        others = for_learning(more, side, here.with_suffix(".unlabeled"), recipe.cache_mb, threads, decoded)
+        pictures = Joined(pictures, others, len(targets))
+        targets = np.concatenate([targets, more.targets()])
 
     learner = Learner(classifier, recipe, fabric.device)
     loss_of = make_loss(task, recipe, targets)
@@ -111,7 +118,7 @@ def learn(
         return judged(logits_of(classifier, weights, pixels, fabric.device), truth, task)
 
     def batches_of(steps: int) -> Batches:
-        return Batches(pictures, targets, recipe, size, steps, fabric.global_rank, fabric.world_size)
+        return Batches(pictures, targets, recipe, size, steps, fabric.global_rank, fabric.world_size, teacher)
 
     a_pass = plan.by_epochs(1, len(targets), recipe.batch)
     planned = fabric.broadcast(place.steps)  # what the first process knows: others may have looked too early

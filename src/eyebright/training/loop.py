@@ -6,7 +6,7 @@ Whoever calls it prints, logs, stops between two steps, or saves: `Learner` is a
 import math
 import time
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,11 +18,18 @@ from eyebright.classifier import Classifier
 from eyebright.errors import EyebrightError
 from eyebright.modelfile import Task
 from eyebright.training.batches import Batch, Batches
+from eyebright.training.distill import imitation
 from eyebright.training.events import Judged, Progress
 from eyebright.training.recipe import Recipe
 
 WHAT_TO_DO = "the last good checkpoint, if there is one, is kept; a lower rate or a `clip` starts anew."
 AUXILIARY = 0.3  # weight of an auxiliary head's loss (Szegedy et al. 2014, arXiv:1409.4842)
+
+
+class Loss(Protocol):
+    """Logits (B, L), targets (B, L) and perhaps a teacher's scores (B, L) -> the mean loss."""
+
+    def __call__(self, logits: Tensor, targets: Tensor, taught: Tensor | None = None) -> Tensor: ...
 
 
 class Diverged(EyebrightError):
@@ -112,7 +119,7 @@ def train(
     judge: Callable[[dict[str, Tensor]], Judged],
     every: int,
     fabric: Any,
-    loss_of: Callable[[Tensor, Tensor], Tensor],
+    loss_of: Loss,
 ) -> Generator[Progress]:
     """Take the steps that are left. Raises Diverged where the loss is no number.
 
@@ -163,15 +170,16 @@ def learn_from(
     optimizer: torch.optim.Optimizer,
     recipe: Recipe,
     fabric: Any,
-    loss_of: Callable[[Tensor, Tensor], Tensor],
+    loss_of: Loss,
 ) -> float:
     """One step; the loss over all processes."""
     images, targets = batch.images.to(fabric.device), batch.targets.to(fabric.device)
+    taught = None if batch.taught is None else batch.taught.to(fabric.device)
     with fabric.autocast():
         logits, auxiliary = classifier.training_logits(images)
-        loss = loss_of(logits.float(), targets)
+        loss = loss_of(logits.float(), targets, taught)
         for more in auxiliary:
-            loss = loss + AUXILIARY * loss_of(more.float(), targets)
+            loss = loss + AUXILIARY * loss_of(more.float(), targets, taught)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     parameters = [parameter for parameter in classifier.parameters() if parameter.grad is not None]
@@ -231,10 +239,11 @@ def set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, progress: float) 
     return rate
 
 
-def make_loss(task: Task, recipe: Recipe, targets: NDArray[np.float32]) -> Callable[[Tensor, Tensor], Tensor]:
-    """Logits (B, L) and targets (B, L) -> the mean loss; targets that are NaN do not count.
+def make_loss(task: Task, recipe: Recipe, targets: NDArray[np.float32]) -> Loss:
+    """The loss of a task; targets that are NaN do not count, and a teacher's scores have the recipe's share.
 
-    Every picture weighs the same, however many of its labels were checked, so that parts of a batch add up.
+    Every picture weighs the same, however many of its labels were checked, so that parts of a batch add up. Where
+    nobody labeled a picture, the teacher has all of the share.
     """
     weights = label_weights(targets) if recipe.balance == "weights" else np.ones(targets.shape[1], np.float32)
     common = torch.from_numpy(frequency(targets))
@@ -242,7 +251,7 @@ def make_loss(task: Task, recipe: Recipe, targets: NDArray[np.float32]) -> Calla
     def single(logits: Tensor, targets: Tensor) -> Tensor:
         soft = targets * (1 - recipe.smoothing) + recipe.smoothing / targets.shape[1]
         scaled = soft * torch.from_numpy(weights).to(logits.device)
-        return -(scaled * F.log_softmax(logits, 1)).sum(1).mean()
+        return -(scaled * F.log_softmax(logits, 1)).sum(1)
 
     def multi(logits: Tensor, targets: Tensor) -> Tensor:
         known = ~targets.isnan()
@@ -250,9 +259,19 @@ def make_loss(task: Task, recipe: Recipe, targets: NDArray[np.float32]) -> Calla
         each = F.binary_cross_entropy_with_logits(
             logits, soft, pos_weight=torch.from_numpy(weights).to(logits.device), reduction="none"
         )
-        return ((each * known).sum(1) / known.sum(1).clamp(min=1)).mean()
+        return (each * known).sum(1) / known.sum(1).clamp(min=1)
 
-    return multi if task == "multi" else single
+    by_labels = multi if task == "multi" else single
+
+    def loss(logits: Tensor, targets: Tensor, taught: Tensor | None = None) -> Tensor:
+        if taught is None:
+            return by_labels(logits, targets).mean()
+        labeled = ~targets.isnan().all(1)
+        known = targets if task == "multi" else targets.nan_to_num()  # a NaN would spoil the gradient of all
+        share = torch.where(labeled, recipe.distill, 1.0)
+        return by_labels(logits, known).lerp(imitation(logits, taught, task, recipe.soften), share).mean()
+
+    return loss
 
 
 def frequency(targets: NDArray[np.float32]) -> NDArray[np.float32]:

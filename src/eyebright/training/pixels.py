@@ -81,9 +81,8 @@ def kept_side(data: Dataset, size: int) -> int:
     return min(round(size * SPARE), max(size, int(np.median(sides))))
 
 
-def for_learning(data: Dataset, size: int, file: Path, cache_mb: int, threads: int, told: Told) -> Pictures:
-    """The training split's pictures: kept in `file` if they fit in `cache_mb`, else decoded again each time."""
-    side = kept_side(data, size)
+def for_learning(data: Dataset, side: int, file: Path, cache_mb: int, threads: int, told: Told) -> Pictures:
+    """Pictures of `side` (`kept_side`): kept in `file` if they fit in `cache_mb`, else decoded again each time."""
     count = len(data.items)
     if count * side * side * 3 > cache_mb * 1e6:
         return Decoded(data, side, threads)

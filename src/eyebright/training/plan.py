@@ -6,13 +6,12 @@ kept, also when the run is interrupted.
 
 import math
 import time
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 from eyebright.training.batches import Batches
-from eyebright.training.loop import Learner, learn_from
+from eyebright.training.loop import Learner, Loss, learn_from
 
 SHARES = (0.125, 0.375, 0.625, 0.875)
 """Of the way, at which a step is timed, the middles of four quarters: pictures grow and stages join in."""
@@ -34,7 +33,7 @@ def by_time(left_s: float, step_s: float, judge_s: float, a_pass: int, most: int
     return max(min(int(steps), most), 1)
 
 
-def seconds_a_step(learner: Learner, batches: Batches, fabric: Any, loss_of: Callable[..., Any]) -> float:
+def seconds_a_step(learner: Learner, batches: Batches, fabric: Any, loss_of: Loss) -> float:
     """The mean over the way, measured on a copy of the learner."""
     trial = Learner(deepcopy(learner.classifier), learner.recipe, fabric.device)
     recipe = replace(learner.recipe, clip=1.0)

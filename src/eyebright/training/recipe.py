@@ -85,6 +85,15 @@ class Recipe:
     patience: int = 0
     """Stop after so many evaluations without a better one; 0: never."""
 
+    teacher: str = ""
+    """A model file whose answers are imitated; it must know all labels of the data."""
+    distill: float = 0.9
+    """With a teacher: its share of the loss, 0..1; the labels have the rest."""
+    soften: float = 2.0
+    """With a teacher: the temperature that both answers are softened by, 1 or more."""
+    unlabeled: str = ""
+    """With a teacher: a folder or archive of more pictures, of which nobody said what they show."""
+
     area: float = 1.0
     """The least share of a picture that a random crop keeps, 0..1."""
     shift: float = 0.0
@@ -124,7 +133,7 @@ class Recipe:
     """Also write TensorBoard's event files; needs the package tensorboard."""
 
     def __post_init__(self) -> None:
-        for key in ("warmup", "smoothing", "magnitude", "color", "erase", "unfreeze", "ema", "frozen"):
+        for key in ("warmup", "smoothing", "magnitude", "color", "erase", "unfreeze", "ema", "frozen", "distill"):
             _within(key, getattr(self, key), 0, 1)
         if self.crop != BY_TASK:
             _within("crop", self.crop, 0, 1)
@@ -137,6 +146,7 @@ class Recipe:
         for key in ("width", "depth"):
             _within(key, getattr(self, key), 0.05, 4)
         _within("rate", self.rate, 1e-9, 1e3)
+        _within("soften", self.soften, 1, 100)
         _within("batch", self.batch, 1, 65_536)
         _within("size", self.size, 0, 1024)
         if self.colors not in (1, 3):
@@ -150,6 +160,10 @@ class Recipe:
             raise BadRequest(
                 f"Mode head computes on the processor; leave out the device, {self.device} is for other modes."
             )
+        if self.teacher and self.mode == "head":
+            raise BadRequest("Mode head fits its one layer to the labels; a teacher is for finetune and scratch.")
+        if self.unlabeled and not self.teacher:
+            raise BadRequest("Pictures without labels teach nothing by themselves; name a --teacher who knows them.")
         if self.encoder == PIXELS:
             self._only_pixels()
         heads = tuple(HEADS) if self.mode == "head" else ("logistic", "paper")

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from eyebright import __version__
+from eyebright import __version__, models
 from eyebright.data import Dataset
 from eyebright.data.dataset import SPLITS
 from eyebright.errors import BadModelFile, BadRequest, CannotWrite, MissingExtra, extra
@@ -205,10 +205,15 @@ def train(
     diary = Diary([tell] if first else [])
     good, identities = checked(data, anyway or resume, diary)  # what is resumed was wanted when it began
     pictures_hash = hashlib.sha256("\n".join(identities).encode()).hexdigest()
+    teacher_hash = hashlib.sha256(Path(models.path(recipe.teacher)).read_bytes()).hexdigest() if recipe.teacher else ""
+    if first and resume and folder.about().get("teacher_hash", "") != teacher_hash:
+        raise BadRequest(f"The teacher of {folder.path} was changed since it began; begin anew in another folder.")
     if first and resume and folder.about().get("pictures_hash") != pictures_hash:
         raise BadRequest(f"The pictures of {folder.path} were changed since it began; begin anew in another folder.")
     if first and not resume:
         hashes = {"content_hash": data.content_hash, "recipe_hash": recipe_hash, "pictures_hash": pictures_hash}
+        if teacher_hash:
+            hashes["teacher_hash"] = teacher_hash
         open_run(folder, recipe, {"eyebright": __version__, "data": source or {}, **hashes})
     if first:
         diary.write_into(folder)
