@@ -21,7 +21,8 @@ from onnx import ModelProto
 from PIL import Image
 
 from eyebright.compression import shipped
-from eyebright.compression.quantize import measure_ranges, quantize, ranges_to_json
+from eyebright.compression.quantize import quantize
+from eyebright.compression.ranges import measure_ranges, ranges_to_json
 from eyebright.encoders.published import SOURCES
 
 MODELS = Path(__file__).parent.parent / "src" / "eyebright" / "models"

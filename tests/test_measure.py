@@ -11,7 +11,7 @@ import models
 from eyebright import measure, modelfile
 from eyebright import models as shipped
 from eyebright.errors import BadModelFile, BadRequest
-from eyebright.measure import Measured
+from eyebright.measure import Measured, worker
 
 
 def test_two_files_take_turns():
@@ -42,6 +42,102 @@ def test_a_slow_moment_that_both_meet_changes_no_ratio():
     assert (ratio.value, ratio.low, ratio.high, ratio.n) == pytest.approx((2, 2, 2, 3))
     assert measure.speedup(b, a).value == pytest.approx(1 / 2)
     assert measure.latency(b).value == 2.2
+
+
+def test_time_that_others_had_the_core_changes_no_ratio():
+    """B waited for the core in two of three turns; the processor's time tells what it did itself."""
+    a = Measured((4.0, 4.0, 4.0), None, None, "", (4.0, 4.1, 4.2))
+    b = Measured((9.0, 2.0, 30.0), None, None, "", (2.0, 2.05, 2.1))
+    assert measure.speedup(a, b).value == pytest.approx(2)
+    assert "processor time" in measure.speedup(a, b).method
+    assert measure.speedup(a, b._replace(cpu_ms=())).value == pytest.approx(4 / 9)
+
+
+def test_p99_is_of_single_pictures():
+    measured = Measured((1.0,), None, None, "", pictures_ms=(*(1.0,) * 98, 50.0, 50.0))
+    assert measure.latency(measured).value == 1
+    assert measure.quantile(measured, 0.5).value == 1
+    assert measure.quantile(measured, 0.99).value > 40
+    assert measure.quantile(measured, 0.99).n == 100
+
+
+def test_every_picture_is_told_and_the_first_result_has_a_time():
+    one, two = measure.in_turns([models.sealed(), models.sealed()], turns=3)
+    for found in (one, two):
+        assert len(found.pictures_ms) >= 3
+        assert len(found.cpu_ms) in (0, 3)
+        assert found.first_s is not None
+        assert found.first_s > 0
+        assert found.int8_macs == 0
+
+
+def test_threads_are_stated():
+    (found,) = measure.in_turns([models.sealed()], turns=1, threads=2)
+    assert found.threads == 2
+    assert found.cpu_ms == ()
+    assert "2 threads" in measure.latency(found).method
+
+
+def test_a_size_that_the_graph_does_not_take_is_an_error_and_no_number():
+    with pytest.raises(BadModelFile, match=r"^tiny.onnx: the model failed on"):
+        measure.in_turns([models.sealed()], turns=1, size=models.SIDE + 1)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_products_in_8_bits_are_those_that_the_runtime_makes_so(whole):
+    """Both have weights of 8 bits; behind one nothing is rounded, and the runtime computes it in float."""
+    graph = quantized(whole)
+    total, int8 = measure.count_macs(graph, 8), measure.count_int8_macs(graph, 8)
+    each = 8 * 8 * 16 * 16
+    assert total == 2 * each
+    assert int8 == (2 * each if whole else each)
+
+
+def quantized(whole: bool) -> onnx.ModelProto:
+    """16 maps of the picture's mean -> 1 x 1 convolution -> another; `whole`: also its result is rounded to 8 bits."""
+    constants = {
+        "step": np.array(0.02, np.float32),
+        "zero": np.array(0, np.uint8),
+        "weights": np.ones((16, 16, 1, 1), np.int8),
+        "scales": np.full(16, 0.01, np.float32),
+        "zeros": np.zeros(16, np.int8),
+        "axes": np.array([3], np.int64),
+        "shape": np.array([1, 16, 8, 8], np.int64),
+        "over": np.array([1, 2, 3], np.int64),
+    }
+    node = helper.make_node
+    nodes = [
+        node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        node("ReduceMean", ["float", "axes"], ["gray"], keepdims=1),
+        node("Transpose", ["gray"], ["plane"], perm=[0, 3, 1, 2]),
+        node("Expand", ["plane", "shape"], ["maps"]),
+        node("QuantizeLinear", ["maps", "step", "zero"], ["q"]),
+        node("DequantizeLinear", ["q", "step", "zero"], ["x"]),
+        node("DequantizeLinear", ["weights", "scales", "zeros"], ["w"], axis=0),
+        node("Conv", ["x", "w"], ["y"]),
+        node("QuantizeLinear", ["y", "step", "zero"], ["yq"]),
+        node("DequantizeLinear", ["yq", "step", "zero"], ["yd"]),
+        node("DequantizeLinear", ["weights", "scales", "zeros"], ["w2"], axis=0),
+        node("Conv", ["yd", "w2"], ["z"]),
+        *(
+            [
+                node("QuantizeLinear", ["z", "step", "zero"], ["zq"]),
+                node("DequantizeLinear", ["zq", "step", "zero"], ["zd"]),
+            ]
+            if whole
+            else []
+        ),
+        node("ReduceMean", ["zd" if whole else "z", "over"], ["scores"], keepdims=0),
+    ]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [value("image", TensorProto.UINT8, ["N", "H", "W", 3])],
+        [value("scores", TensorProto.FLOAT, ["N"])],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
 
 
 def test_multiply_adds_are_counted_as_papers_do():
@@ -102,15 +198,15 @@ def test_what_cannot_be_measured_is_named(monkeypatch):
     broken = modelfile.ModelFile("bad.onnx", fine.data[:99], fine.metadata, fine.contents, fine.sha256)
     with pytest.raises(BadModelFile, match=r"^bad.onnx: not an ONNX model"):
         measure.in_turns([fine, broken], turns=1)
-    monkeypatch.setattr(measure, "TIME_S", 0.01)
+    monkeypatch.setattr(worker, "TIME_S", 0.01)
     with pytest.raises(BadModelFile, match=r"^tiny.onnx: its process ended while it was measured"):
         measure.in_turns([fine], turns=1)
 
 
 def test_no_process_stays_behind(monkeypatch):
     ended = []
-    end = measure._Worker._end
-    monkeypatch.setattr(measure._Worker, "_end", lambda worker: (end(worker), ended.append(worker._child.poll())))
+    end = worker.Worker._end
+    monkeypatch.setattr(worker.Worker, "_end", lambda one: (end(one), ended.append(one._child.poll())))
     measure.in_turns([models.sealed()], turns=1)
     assert len(ended) == 1
     assert ended[0] is not None

@@ -5,7 +5,8 @@ EyebrightError            one sentence: what, where, what to do
 ├── BadModelFile          not a model file, a newer format, or its self-test failed
 ├── BadRequest            an option, path or combination that cannot be meant
 ├── CannotWrite           a result has nowhere to go: disk full, no permission, the file exists
-└── MissingExtra          a feature whose packages are not installed
+├── MissingExtra          a feature whose packages are not installed
+└── Refused               a smaller model would lose more than its owner allowed
 
 `kind` is the name that JSON results carry, `exit_code` what the command line ends with.
 """
@@ -41,6 +42,10 @@ class CannotWrite(EyebrightError):
 
 class MissingExtra(EyebrightError):
     kind = "missing_extra"
+
+
+class Refused(EyebrightError):
+    kind = "refused"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from eyebright import gate
+from eyebright import gate, packed
 from eyebright.errors import BadModelFile
 
 if TYPE_CHECKING:
@@ -208,8 +208,9 @@ def read(path: str | Path) -> ModelFile:
 
 
 def from_bytes(data: bytes, path: str = "model") -> ModelFile:
-    """A model file from memory."""
+    """A model file from memory; of a packed file (packed.py), what it unpacks into."""
     try:
+        data = packed.unpack(data) if packed.is_packed(data) else data
         contents = gate.inspect(data)
         metadata = parse(contents.metadata.get(KEY))
     except BadModelFile as error:
@@ -275,7 +276,9 @@ def _checked_bytes(path: Path) -> bytes:
                 raise BadModelFile(f"{size:,} bytes; the limit is {gate.MAX_FILE_BYTES:,}.")
             if size > 64_000_000:
                 # closed when nothing refers to it any more: an exception under way still does
-                gate.inspect(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+                view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                (packed.look if packed.is_packed(view) else gate.inspect)(view)
+                del view
             return file.read(gate.MAX_FILE_BYTES + 1)
     except OSError as error:
         raise BadModelFile(f"{(error.strerror or str(error)).lower()}.") from None

@@ -61,16 +61,21 @@ def value_of(text: str) -> Any:
 
 
 def dumps(value: Any, remarks: Mapping[str, str] | None = None) -> str:
-    """A flat dataclass as TOML, a key a line; keys without a value (None) are left out."""
-    lines = []
+    """A flat dataclass as TOML, a key a line; keys without a value (None) are left out, mappings become tables."""
+    lines: list[str] = []
+    tables: list[str] = []
     for field in fields(value):
         content = getattr(value, field.name)
         if content is None:
             continue
+        into = tables if isinstance(content, Mapping) else lines
         if remarks and field.name in remarks:
-            lines.append(f"# {remarks[field.name]}")
-        lines.append(f"{field.name} = {_toml(content)}")
-    return "\n".join(lines) + "\n"
+            into.append(f"# {remarks[field.name]}")
+        if isinstance(content, Mapping):
+            tables += [f"[{field.name}]", *(f"{_toml(key)} = {_toml(part)}" for key, part in content.items())]
+        else:
+            lines.append(f"{field.name} = {_toml(content)}")
+    return "\n".join(lines + tables) + "\n"
 
 
 def _toml(content: Any) -> str:

@@ -16,11 +16,11 @@ torch = pytest.importorskip("torch")
 
 from eyebright.classifier import Classifier  # noqa: E402
 from eyebright.compression import shipped  # noqa: E402
-from eyebright.compression.quantize import (  # noqa: E402
+from eyebright.compression.quantize import quantize  # noqa: E402
+from eyebright.compression.ranges import (  # noqa: E402
     BINS,
     least_error,
     measure_ranges,
-    quantize,
     ranges_from_json,
     ranges_to_json,
 )

@@ -31,8 +31,9 @@ def test_what_lies_elsewhere_is_newer(count):
 
 @pytest.mark.parametrize("count", [30, 400])
 def test_directions_stand_at_right_angles(count):
+    """As nearly as 8 bits allow."""
     directions = fit(own_and_others(count=count)[0]).directions
-    np.testing.assert_allclose(directions.T @ directions, np.eye(directions.shape[1]), atol=1e-5)
+    np.testing.assert_allclose(directions.T @ directions, np.eye(directions.shape[1]), atol=0.03)
 
 
 def test_a_longer_embedding_is_not_newer():

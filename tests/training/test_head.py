@@ -63,6 +63,7 @@ def test_three_patterns_are_told_apart(run):
     assert [label.label for label in model.metadata.labels] == ["blobs", "checks", "stripes"]
     assert model.metadata.card.metrics == run.figures
     assert model.metadata.head == modelfile.Head("head.weight", "head.bias")
+    assert model.metadata.input.sizes == (48, 64, 80)
     selftest.open_tested(model)
 
 

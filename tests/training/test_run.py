@@ -89,6 +89,7 @@ def test_a_run_leaves_all_that_is_needed(whole, data):
     ]  # fmt: skip
     assert (result.run / "labels.txt").read_text() == "blobs\nchecks\nstripes\n"
     selftest.open_tested(modelfile.read(result.model))
+    assert modelfile.read(result.model).metadata.input.sizes == (32, 36, 40, 44)
     assert result.split == "test"
     assert set(result.figures) == {"top1", "balanced_accuracy", "ece", "nll", "brier", "calibration_p", "aurc"}
     assert result.figures["top1"].n == 24

@@ -21,6 +21,9 @@ Doubles = NDArray[np.float64]
 COSTS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 """What a wrong answer costs against large weights, from cautious to bold; scikit-learn calls it C."""
 STEPS = 300
+STILL = 0.05
+"""Of the typical deviation, under which a feature is not stretched to the others' length: of few pictures it is noise,
+and the weight would be so large that 8 bits hold nothing else."""
 LEAST_DOUBT = 1e-3
 """Mean of p (1 - p), below which the valley's shape is not trusted."""
 
@@ -38,7 +41,8 @@ def path(
     weights = np.ones(count, np.float32) if weights is None else weights
     center = embeddings.mean(0, dtype=np.float64)
     deviation = embeddings.std(0, dtype=np.float64)
-    scale = 1 / np.where(deviation > 1e-6, deviation, 1)
+    typical = float(np.sqrt((deviation**2).mean()))
+    scale = 1 / np.maximum(deviation, max(STILL * typical, 1e-6))
     z = np.ones((count, width + 1), np.float32)
     z[:, :width] = (embeddings - center) * scale
     known = (~np.isnan(targets) * weights[:, None]).astype(np.float32)

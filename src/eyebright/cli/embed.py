@@ -18,6 +18,7 @@ from eyebright.errors import BadRequest
 @options.output(required=True, help="The .npz file to write: arrays `source` (N,) and `embedding` (N, D) float32.")
 @options.model
 @options.every
+@options.size
 @options.batch
 @options.threads
 @options.provider

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from eyebright.cli import judging, options
-from eyebright.errors import CannotWrite
+from eyebright.errors import BadRequest, CannotWrite
 
 if TYPE_CHECKING:
     from eyebright.data import Dataset
@@ -29,6 +29,8 @@ COLUMNS = ("precision", "recall", "f1", "ap", "auroc")
 @judging.split
 @click.option("--report", type=click.Path(path_type=Path, file_okay=False), help="Make this folder with a report.")
 @click.option("--slices", type=click.Path(path_type=Path), help="A CSV table: file, and columns to judge parts by.")
+@click.option("--sizes", metavar="N,N", help="What other sizes of the input cost, against the first: 224,192,160.")
+@click.option("--no-latency", is_flag=True, help="With --sizes: do not time them; it takes some seconds.")
 @judging.reader
 @judging.crops
 @options.text_or_json
@@ -42,6 +44,8 @@ def command(
     split: str,
     report: Path | None,
     slices: Path | None,
+    sizes: str | None,
+    no_latency: bool,
     reader: str | None,
     crops: bool,
     form: str,
@@ -57,16 +61,26 @@ def command(
     \b
       eyebright evaluate run/model.onnx photos/
       eyebright evaluate run/model.onnx photos/ --report report/
+      eyebright evaluate run/model.onnx photos/ --sizes 224,192,160
       eyebright evaluate lite0 photos.zip --split all --format json
     """
     from eyebright.data import Dataset
     from eyebright.evaluation import judgement
+    from eyebright.evaluation.sizes import parse
     from eyebright.evaluation.slices import read
 
+    if sizes and (report or slices):
+        raise BadRequest("--sizes prints a table of its own; leave out --report and --slices.")
     if report:
         must_be_new(report, force)
     file, runtime = judging.opened(model, provider, trust)
+    asked = parse(file.metadata, sizes) if sizes else []
     understood = judging.labeled(data, file.metadata, split, reader, crops).data
+    if asked:
+        from eyebright.cli.evaluate_sizes import judge_sizes
+
+        about = {"data": data, "split": split}
+        return judge_sizes(file, runtime, understood, asked, about, form, provider, threads, not no_latency)
     if slices:
         read(slices, understood.items)  # before an hour of looking at pictures
     outputs = judgement.needed(file.metadata, runtime.outputs)

@@ -77,3 +77,44 @@ def build(name: str, output: Path | None, precision: str, force: bool) -> None:
     data = model_file(name, precision)  # type: ignore[arg-type]
     options.write_bytes(output, data)
     click.echo(f"{output}: {len(data) / 1e6:.2f} MB. Look at it: eyebright inspect {output}", err=True)
+
+
+@command.command(no_args_is_help=True)
+@click.argument("model", type=click.Path(readable=False))
+@click.option("--labels", required=True, help="Those to keep, by name or id, with commas; or FILE.txt, one a line.")
+@options.output(required=True, help="The model file to write.")
+@options.text_or_json
+@options.trust
+@options.force
+def trim(model: str, labels: str, output: Path, form: str, trust: bool, force: bool) -> None:
+    """Keep only the labels that an app needs; what stands above labels, as dog, keeps all that are under it.
+
+    The logits of the labels that stay are what they were. What was measured with all labels is left out.
+
+    \b
+      eyebright models trim run/model.onnx --labels pizza,salad,soup -o menu.onnx
+      eyebright models trim lite0 --labels needed.txt -o small.onnx
+    """
+    options.must_be_free(output, force)
+    from eyebright.cli import judging
+    from eyebright.compression.trim import read_labels
+    from eyebright.compression.trim import trim as trimmed
+
+    wanted = read_labels(labels)
+    file, _ = judging.opened(model, "cpu", trust)
+    found = trimmed(file, wanted)
+    options.write_bytes(output, found.data)
+    if form == "json":
+        sizes = {"before": len(file.data), "after": len(found.data)}
+        entry = {"model": str(output), "labels": [label.id for label in found.labels], "size_bytes": sizes}
+        click.echo(json.dumps({**entry, "left_out": list(found.left_out)}, ensure_ascii=False))
+        return
+    saved = len(file.data) - len(found.data)
+    of = len(file.metadata.labels)
+    click.echo(
+        f"{output}: {len(found.labels):,} of {of:,} labels, {len(found.data) / 1e6:.2f} MB; "
+        f"{saved / 1e6:.2f} MB ({saved / len(file.data):.1%}) smaller."
+    )
+    if found.left_out:
+        told = f"What was only true of all {of:,} labels is left out: {', '.join(found.left_out)}."
+        click.echo(f"{told} Find it out anew: eyebright evaluate, eyebright tune.", err=True)

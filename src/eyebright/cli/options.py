@@ -28,6 +28,7 @@ provider = click.option(
     "--provider", default="cpu", show_default=True, help="What computes: cpu, cuda, coreml, openvino ..."
 )
 threads = click.option("--threads", type=click.IntRange(1), help="Threads of the processor to use; all by default.")
+size = click.option("--size", type=int, help="Side of the input in pixels, one that the model lists (see inspect).")
 batch = click.option(
     "--batch", type=click.IntRange(1), default=4, show_default=True, help="Pictures that the network sees at once."
 )

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--summarize", is_flag=True, help="Of a video: stretches of time instead of single frames.")
 @click.option("--frames", "all_frames", is_flag=True, help="Of an animated picture: every frame, not the first alone.")
 @click.option("--watch", is_flag=True, help="Follow folders and name what appears, until Ctrl-C.")
-@click.option("--size", type=int, help="Side of the input in pixels, one that the model lists (see inspect).")
+@options.size
 @options.batch
 @options.threads
 @options.provider

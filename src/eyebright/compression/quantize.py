@@ -5,83 +5,28 @@ integers. A parameter NAME is held as NAME_quantized, and NAME_scale times that 
 it is. All outputs are float32; `embedding`, `logits` and `scores` are not rounded to 8 bits.
 """
 
-import itertools
-import json
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import TensorData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
+from eyebright.compression.ranges import INTEGER, Ranges, activations
 from eyebright.errors import BadRequest
 
-Ranges = dict[str, tuple[float, float]]
-"""The lowest and the highest value of each activation that 8 bits keep, by the tensor's name in the float model."""
-BINS = 2048
-
-INTEGER = ("Conv", "Clip", "Relu", "Add", "Gemm")  # what is computed in integers; the rest stays in float
-FLOAT_RESULT = ("Gemm",)  # of these, what gives its result in float
+FLOAT_RESULT = ("Gemm",)  # of INTEGER, what gives its result in float
+ACTIVATIONS = ("Clip", "Relu")
+EVEN_STD = 128.0
 
 
-def measure_ranges(model: ModelProto, batches: Sequence[NDArray[np.uint8]]) -> Ranges:
-    """The ranges in which 8 bits lose least over batches of pictures (N, H, W, 3), rounded to 6 digits.
-
-    Room for all that occurs would make the steps coarse for the many; so each end is drawn in to where the
-    mean squared error over a histogram of the tensor is least.
-    """
-    names = activations(model)
-    probe = ModelProto()
-    probe.CopyFrom(model)
-    del probe.graph.output[:]
-    probe.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
-    session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
-    ends = np.array([(0.0, 0.0)] * len(names))
-    for batch in batches:
-        for at, values in enumerate(session.run(None, {"image": batch})):
-            ends[at] = min(ends[at, 0], values.min()), max(ends[at, 1], values.max())
-    counts = np.zeros((len(names), BINS), np.int64)
-    for batch in batches:
-        for at, values in enumerate(session.run(None, {"image": batch})):
-            counts[at] += np.histogram(values, BINS, tuple(ends[at]))[0]
-    found = (least_error(low, high, count) for (low, high), count in zip(ends.tolist(), counts, strict=True))
-    return {name: (float(f"{low:.6g}"), float(f"{high:.6g}")) for name, (low, high) in zip(names, found, strict=True)}
-
-
-def least_error(low: float, high: float, counts: NDArray[np.int64]) -> tuple[float, float]:
-    """The part of low..high whose 256 steps cost the values least, by their histogram over low..high."""
-    values = low + (np.arange(BINS) + 0.5) * ((high - low) / BINS)
-    best, best_error = (low, high), np.inf
-    for down, up in itertools.product(np.linspace(1, 0.3, 29), repeat=2):
-        if (low == 0 and down < 1) or (high == 0 and up < 1):
-            continue
-        step = (high * up - low * down) / 255 or 1.0
-        zero = round(-low * down / step)
-        rounded = (np.clip(np.round(values / step) + zero, 0, 255) - zero) * step
-        error = float(((rounded - values) ** 2 * counts).sum())
-        if error < best_error:
-            best, best_error = (low * down, high * up), error
-    return best
-
-
-def ranges_to_json(ranges: Ranges) -> str:
-    """One tensor a line."""
-    lines = (f"{json.dumps(name)}: {json.dumps(ends)}" for name, ends in ranges.items())
-    return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def ranges_from_json(text: str) -> Ranges:
-    return {name: (float(lowest), float(highest)) for name, (lowest, highest) in json.loads(text).items()}
-
-
-def quantize(model: ModelProto, ranges: Ranges) -> ModelProto:
+def quantize(model: ModelProto, ranges: Ranges, keep: Collection[str] = ()) -> ModelProto:
     """The int8 form of a float model from `to_onnx`; the same inputs give the same bytes on every machine.
 
-    Raises BadRequest when the ranges belong to another model.
+    The nodes named in `keep` stay in float. Raises BadRequest when the ranges belong to another model.
     """
     ranges = ranges | pixel_range(model)
     missing = [name for name in activations(model) if name not in ranges]
@@ -100,7 +45,7 @@ def quantize(model: ModelProto, ranges: Ranges) -> ModelProto:
             for name, (lowest, highest) in ranges.items()
         },
         nodes_to_quantize=[],
-        nodes_to_exclude=[],
+        nodes_to_exclude=with_activations(model, keep),
         op_types_to_quantize=INTEGER,
         extra_options={"OpTypesToExcludeOutputQuantization": FLOAT_RESULT},
     )
@@ -110,6 +55,7 @@ def quantize(model: ModelProto, ranges: Ranges) -> ModelProto:
     quantizer.model.clean_initializers()
     quantizer.model.topological_sort()
     result: ModelProto = quantizer.model.model
+    tidy(result)
     result.producer_name, result.producer_version = model.producer_name, model.producer_version
     del result.metadata_props[:], result.graph.value_info[:]
     result.metadata_props.extend(model.metadata_props)
@@ -117,14 +63,11 @@ def quantize(model: ModelProto, ranges: Ranges) -> ModelProto:
     return result
 
 
-def activations(model: ModelProto) -> list[str]:
-    """The float tensors that enter or leave an integer operator, in the order of the graph."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    values = [*graph.value_info, *graph.output]
-    floats = {value.name for value in values if value.type.tensor_type.elem_type == TensorProto.FLOAT}
-    floats -= {tensor.name for tensor in graph.initializer}
-    used = (name for node in graph.node if node.op_type in INTEGER for name in (*node.input, *node.output))
-    return [name for name in dict.fromkeys(used) if name in floats]
+def with_activations(model: ModelProto, names: Collection[str]) -> list[str]:
+    """These nodes, and the activation that follows each: between the two nothing is to be rounded."""
+    made = {output for node in model.graph.node if node.name in names for output in node.output}
+    follow = (node for node in model.graph.node if node.op_type in ACTIVATIONS and node.input[0] in made)
+    return [*names, *(node.name for node in follow)]
 
 
 def keep_float_outputs(model: ModelProto) -> None:
@@ -141,6 +84,37 @@ def keep_float_outputs(model: ModelProto) -> None:
             reconnect(model, output.name, rounded)
             dequantize.output[0] = rounded
             quantize.input[0] = node.output[0] = output.name
+
+
+def with_even_pixels(model: ModelProto) -> ModelProto:
+    """The same model with one mean for all colors and a std of 128; what the old ones did is in the first convolution.
+
+    Such pixels need no arithmetic in 8 bits (`take_pixels_as_they_are`). Only what a convolution adds around a picture
+    is another gray, by the distance of the means. A graph that begins otherwise comes back as it is.
+    """
+    chain = normalization(model)
+    users = [node for node in model.graph.node if chain and chain[-1].output[0] in node.input]
+    if [node.op_type for node in users] != ["Conv"]:
+        return model
+    mean, std = (constant(model, name).astype(np.float64) for name in numbers(model))
+    if mean.shape != (3, 1, 1) or len(users[0].input) < 3:
+        return model
+    even = np.full((3, 1, 1), float(np.round(mean.mean())))
+    weight, bias = (constant(model, name).astype(np.float64) for name in users[0].input[1:])
+    bias = bias + (weight * ((even - mean) / std)).sum((1, 2, 3))
+    changed = {"pixel_mean": even, "pixel_std": np.full((3, 1, 1), EVEN_STD)}
+    changed |= {users[0].input[1]: weight * (EVEN_STD / std), users[0].input[2]: bias}
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    for node, name in zip(normalization(copy)[1:], changed, strict=False):
+        node.input[1] = name
+    kept = [tensor for tensor in copy.graph.initializer if tensor.name not in changed]
+    del copy.graph.initializer[:]
+    copy.graph.initializer.extend(kept)
+    copy.graph.initializer.extend(
+        numpy_helper.from_array(value.astype(np.float32), name) for name, value in changed.items()
+    )
+    return copy
 
 
 def take_pixels_as_they_are(model: ModelProto) -> None:
@@ -161,6 +135,33 @@ def take_pixels_as_they_are(model: ModelProto) -> None:
             model.graph.node.remove(node)
 
 
+def tidy(model: ModelProto) -> None:
+    """Leave out what only takes room: zero points that are zero, and the long names that the quantizer makes."""
+    initial = {tensor.name: tensor for tensor in model.graph.initializer}
+    products = {name for node in model.graph.node if node.op_type == "Gemm" for name in node.input}
+    short = {output.name: output.name for output in model.graph.output}
+    for node in model.graph.node:
+        if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+            continue
+        held = initial.get(node.input[0])
+        if held and (held.data_type == TensorProto.INT32 or node.output[0] not in products):
+            del node.input[2:]  # of weights and biases; ONNX Runtime computes a Gemm in integers only with it
+        node.name = ""
+        short.setdefault(node.output[0], f"{node.op_type[0].lower()}{len(short)}")
+        if not held:  # parameters keep their names, by which people find them
+            for letter, name in zip("sz", node.input[1:], strict=False):
+                short.setdefault(name, f"{letter}{len(short)}")
+    for node in model.graph.node:
+        node.input[:] = [short.get(name, name) for name in node.input]
+        node.output[:] = [short.get(name, name) for name in node.output]
+    for tensor in model.graph.initializer:
+        tensor.name = short.get(tensor.name, tensor.name)
+    used = {name for node in model.graph.node for name in node.input}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+
+
 def pixel_range(model: ModelProto) -> Ranges:
     """The range of the normalized pixels, which is known without measuring."""
     chain = normalization(model)
@@ -175,17 +176,28 @@ BYTES = np.arange(256, dtype=np.float32).reshape(256, 1)
 
 def normalized_bytes(model: ModelProto) -> NDArray[np.float32]:
     """(256, 3): what each value of a pixel becomes in each color."""
-    mean, std = (constant(model, name).reshape(1, 3) for name in ("pixel_mean", "pixel_std"))
+    mean, std = (constant(model, name).reshape(1, -1) for name in numbers(model))
     normalized: NDArray[np.float32] = (BYTES - mean) / std
     return normalized
 
 
+def numbers(model: ModelProto) -> list[str]:
+    """The names of what is subtracted and divided by."""
+    return [node.input[1] for node in normalization(model)[1:]]
+
+
 def normalization(model: ModelProto) -> list[NodeProto]:
-    """The nodes between bytes and normalized pixels: Cast, Sub, Div. None in a model that was not made here."""
-    maker = makers(model)
-    chain = [node for node in model.graph.node if "pixel_std" in node.input]
-    while chain and chain[0].op_type != "Cast":
-        chain.insert(0, maker[chain[0].input[0]])
+    """The nodes between bytes and normalized pixels: Cast, Sub, Div. None in a model that was not made here.
+
+    Found by what they do: where mean and std are the same numbers, the exporter stores them once, by one name.
+    """
+    fixed = {tensor.name for tensor in model.graph.initializer}
+    chain = [node for node in model.graph.node if node.op_type == "Cast"][:1]
+    for operator in ("Sub", "Div"):
+        users = [node for node in model.graph.node if chain and chain[-1].output[0] in node.input]
+        if len(users) != 1 or users[0].op_type != operator or users[0].input[1] not in fixed:
+            return []
+        chain += users
     return chain
 
 

@@ -12,11 +12,13 @@ from onnx import ModelProto
 
 from eyebright import selftest
 from eyebright.classifier import Classifier
-from eyebright.compression.quantize import quantize, ranges_from_json
+from eyebright.compression.quantize import quantize
+from eyebright.compression.ranges import ranges_from_json
 from eyebright.encoders.published import SOURCES, Source
 from eyebright.encoders.weights import load
 from eyebright.export import parity
 from eyebright.export.onnx import OPSET, to_onnx
+from eyebright.export.sides import free_sides, sides
 from eyebright.labels import imagenet
 from eyebright.modelfile import Abstain, Card, Figure, Head, Input, Metadata
 
@@ -25,8 +27,6 @@ Precision = Literal["int8", "float"]
 
 ENCODER = {"lite0": "efficientnet-lite0", "lite1": "efficientnet-lite1", "lite2": "efficientnet-lite2"}
 STRIDE = 32
-OTHER_SIDES = (128, 160, 192, 224, 256, 288, 320)
-"""Sizes at which the "SAME" padding of a network for a multiple of STRIDE is what it was at that multiple."""
 ABSTAIN: dict[Name, Abstain] = {
     "lite0": Abstain(
         method="max_logit",
@@ -64,8 +64,7 @@ def build(name: Name, precision: Precision = "int8") -> ModelProto:
     if precision == "int8":
         ranges = resources.files("eyebright") / "models" / f"{name}-ranges.json"
         model = quantize(model, ranges_from_json(ranges.read_text("utf-8")))
-    if source.size % STRIDE == 0:
-        _free_sides(model)
+    free_sides(model)
     return model
 
 
@@ -83,7 +82,7 @@ def model_file(name: Name, precision: Precision = "int8") -> bytes:
         hierarchy=hierarchy,
         input=Input(
             size=source.size,
-            sizes=OTHER_SIDES if source.size % STRIDE == 0 else (),
+            sizes=sides(source.size, STRIDE),
             crop=source.size / (source.size + 32),
             interpolation="bicubic",
         ),
@@ -116,11 +115,3 @@ def _parameters(graph: ModelProto) -> int:
     """Weights and biases, whatever they are held in."""
     made_of = ("weight", "bias", "weight_quantized", "bias_quantized")
     return sum(math.prod(tensor.dims) for tensor in graph.graph.initializer if tensor.name.endswith(made_of))
-
-
-def _free_sides(model: ModelProto) -> None:
-    """Height and width are left open: the network pools globally."""
-    (features,) = (output for output in model.graph.output if output.name == "features")
-    for value, first, names in ((model.graph.input[0], 1, "HW"), (features, 2, "hw")):
-        for offset, name in enumerate(names):
-            value.type.tensor_type.shape.dim[first + offset].dim_param = name

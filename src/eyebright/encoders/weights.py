@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from eyebright.encoders import Encoder, catalog
+from eyebright.encoders import Encoder, catalog, slim
 from eyebright.encoders.published import Published, read
 from eyebright.errors import BadModelFile, BadRequest
 
@@ -45,14 +45,16 @@ def load(
     size: int | None = None,
     make_head: Callable[[Encoder, int], nn.Module] = linear,
 ) -> Pretrained:
-    """The encoder `name`, as `catalog.build` makes it, with the weights of `source`.
+    """The encoder `name`, of `ENCODERS` or a genotype's file, with the weights of `source`.
 
     `source` is a name of SOURCES, a .safetensors, .pth or .pt file in torchvision's or timm's naming, a checkpoint or a
     float model file of ours, or `hf:OWNER/MODEL`. The head comes along where `make_head` makes one of the same shape.
     Weights for three colors become weights for one by their sum. Raises BadModelFile where the weights are not this
     network's, BadRequest where there are none, MissingExtra where a package is needed.
     """
-    encoder = catalog.build(name, width, depth, colors, size)
+    shape = slim.asked(name, width, depth, colors, size)
+    name = shape.encoder
+    encoder = slim.build(shape)
     found = read(source)
     try:
         weights = under_our_names(found, name, encoder)

@@ -119,10 +119,12 @@ def bootstrap(statistic: Statistic, n: int, draws: int = DRAWS, seed: int = 0) -
     return interval
 
 
-def bootstrap_each(statistic: Statistic, n: int, draws: int = DRAWS, seed: int = 0) -> list[Interval]:
+def bootstrap_each(
+    statistic: Statistic, n: int, draws: int = DRAWS, seed: int = 0, between: tuple[float, float] = (2.5, 97.5)
+) -> list[Interval]:
     """The same for several statistics at once: (R, N) weights give (R, K) values, and these K intervals.
 
-    A value that the pictures do not determine is NaN, and so are its bounds.
+    `between`: percentiles. A value that the pictures do not determine is NaN, and so are its bounds.
     """
     values = statistic(np.ones((1, n)))[0]
     random = np.random.default_rng(seed)
@@ -131,7 +133,7 @@ def bootstrap_each(statistic: Statistic, n: int, draws: int = DRAWS, seed: int =
     whole = np.concatenate(found)
     bounds = np.full((2, len(values)), np.nan)
     known = ~np.isnan(whole).all(0)
-    bounds[:, known] = np.nanpercentile(whole[:, known], [2.5, 97.5], axis=0)
+    bounds[:, known] = np.nanpercentile(whole[:, known], between, axis=0)
     method = f"bootstrap over pictures, {draws} draws"
     return [
         Interval(value, float(np.minimum(low, value)), float(np.maximum(high, value)), method)

@@ -15,7 +15,7 @@ from eyebright.data.split import place
 Floats = NDArray[np.float32]
 
 DIRECTIONS = 64
-"""More separate a little better, and each takes 4 bytes a feature in the model file."""
+"""More separate a little better, and each takes a byte a feature in the model file."""
 PICTURES = 1000
 """More to find them from change nothing."""
 FEWEST = 20
@@ -25,7 +25,16 @@ class Familiar(NamedTuple):
     """Where the embeddings of the pictures lie that a model learned from."""
 
     mean: Floats  # (D,)
-    directions: Floats  # (D, K), each of length 1
+    directions: Floats  # (D, K), each of length 1, once `rounded` in whole numbers of `steps`
+
+    @property
+    def steps(self) -> Floats:
+        """(K,)"""
+        return np.asarray(np.maximum(np.abs(self.directions).max(axis=0), 1e-12) / 127, np.float32)
+
+    def rounded(self) -> "Familiar":
+        """With directions that 8 bits can hold."""
+        return self._replace(directions=np.round(self.directions / self.steps) * self.steps)
 
 
 def some(data: Dataset) -> Dataset:
@@ -50,7 +59,7 @@ def fit(embeddings: Floats) -> Familiar | None:
         directions /= np.linalg.norm(directions, axis=0)
     else:
         directions = np.linalg.eigh(centered.T @ centered)[1][:, -kept:]
-    return Familiar(mean.astype(np.float32), np.ascontiguousarray(directions, np.float32))
+    return Familiar(mean.astype(np.float32), np.ascontiguousarray(directions, np.float32)).rounded()
 
 
 def novelty(embeddings: Floats, familiar: Familiar) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eyebright.evaluation.calibration import Floats
-from eyebright.evaluation.intervals import AT_ONCE, DRAWS, Interval, Weights, bootstrap_each, mcnemar, wilson
+from eyebright.evaluation.intervals import AT_ONCE, DRAWS, Interval, Weights, Z, bootstrap_each, mcnemar, wilson
 
 Measure = Callable[[Floats, Floats, Weights], NDArray[np.float64]]
 """Answers (N, ...), targets (N, L) and weights (R, N) -> (R, K)."""
@@ -47,18 +47,18 @@ def gains(
     ]
 
 
-def share_gain(a: ArrayLike, b: ArrayLike) -> tuple[Interval, float]:
+def share_gain(a: ArrayLike, b: ArrayLike, z: float = Z) -> tuple[Interval, float]:
     """The share of hits (N,) of B less that of A, with Newcombe's interval (1998, method 10) and McNemar's exact p.
 
     The interval is made of Wilson's two and of how far the hits go together; so it is right for few pictures, and says
-    something where both are right on all of them.
+    something where both are right on all of them. `z`: of a normal distribution, for another confidence than 95%.
 
     >>> [round(bound, 3) for bound in share_gain([1] * 20, [1] * 20)[0][:3]]
     [0.0, -0.161, 0.161]
     """
     first, second = np.asarray(a, bool), np.asarray(b, bool)
     n = len(first)
-    before, after = wilson(int(first.sum()), n), wilson(int(second.sum()), n)
+    before, after = wilson(int(first.sum()), n, z), wilson(int(second.sum()), n, z)
     together = _correlation(first, second)
 
     def reach(up: float, down: float) -> float:

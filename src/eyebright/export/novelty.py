@@ -30,8 +30,10 @@ def with_novelty(model: ModelProto, familiar: Familiar) -> ModelProto:
         kept = [part for part in parts if part.name.partition(".")[0] != PREFIX]
         del parts[:]
         parts.extend(kept)
-    constants = {"mean": familiar.mean, "directions": familiar.directions, "axis": np.array([1])}
-    constants["floor"] = np.array(1e-12, np.float32)
+    whole_numbers = np.round(familiar.directions / familiar.steps).astype(np.int8)
+    constants: dict[str, Any] = {"mean": familiar.mean, "directions_quantized": whole_numbers}
+    constants["directions_scale"] = familiar.steps
+    constants |= {"axis": np.array([1]), "floor": np.array(1e-12, np.float32)}
     graph.initializer.extend(numpy_helper.from_array(value, f"{PREFIX}.{name}") for name, value in constants.items())
 
     def node(operator: str, name: str, *inputs: str, output: str = "", **attributes: Any) -> str:
@@ -40,6 +42,8 @@ def with_novelty(model: ModelProto, familiar: Familiar) -> ModelProto:
         graph.node.append(helper.make_node(operator, names, [made], f"{PREFIX}.{name}", **attributes))
         return name
 
+    node("Cast", "directions_cast", "directions_quantized", to=TensorProto.FLOAT)
+    node("Mul", "directions", "directions_cast", "directions_scale")
     node("Sub", "centered", "embedding", "mean")
     node("MatMul", "inside", "centered", "directions")
     for part in ("centered", "inside"):

@@ -41,13 +41,13 @@ def encoder_file(recipe: Recipe) -> ModelFile:
     with extra("train", "exporting an encoder"):
         from eyebright.training.network import bare_encoder
 
-    graph, size = bare_encoder(recipe)
+    graph, size, sizes = bare_encoder(recipe)
     metadata = Metadata(
         format=1,
-        name=recipe.encoder,
+        name=Path(recipe.encoder).name,
         task="binary",
         labels=(Label("0", "no"), Label("1", "yes")),
-        input=Input(size=size),
+        input=Input(size=size, sizes=sizes),
         golden=selftest.placeholder(size, 2),
     )
     data = modelfile.attach(graph, metadata)
@@ -62,11 +62,12 @@ def encoder_file(recipe: Recipe) -> ModelFile:
 def encoder_key(recipe: Recipe) -> str:
     """A hash of what makes an encoder: its name and shape, its weights, the code that builds and exports it."""
     digest = hashlib.sha256(repr([getattr(recipe, key) for key in MAKE_AN_ENCODER]).encode())
-    weights = Path(recipe.weights)
-    if recipe.weights and weights.is_file():
-        digest.update(weights.read_bytes())
+    for file in (Path(recipe.weights) if recipe.weights else None, recipe.genotype):
+        if file and file.is_file():
+            digest.update(file.read_bytes())
     package = Path(eyebright.__file__).parent
-    for pattern in ("encoders/*.py", "classifier/classifier.py", "classifier/pixel_features.py", "export/onnx.py"):
+    exports = "export/onnx.py", "export/sides.py"
+    for pattern in ("encoders/*.py", "classifier/classifier.py", "classifier/pixel_features.py", *exports):
         for file in sorted(package.glob(pattern)):
             digest.update(file.read_bytes())
     return digest.hexdigest()

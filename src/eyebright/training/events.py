@@ -59,6 +59,10 @@ class Progress:
     """Whether this was the best judgement so far."""
 
 
+class Enough(Exception):
+    """Raised by whoever is told of progress: learn no longer, and finish with the best there is."""
+
+
 Event = Said | Counted | Progress
 Tell = Callable[[Event], None]
 MEASURES = {"single": "top-1", "binary": "average precision", "multi": "mAP"}

@@ -46,6 +46,7 @@ def finish(
     card: Card,
     file_logits: Floats | None = None,
     embeddings: Mapping[Split, Floats] | None = None,
+    like: Metadata | None = None,
 ) -> Finished:
     """A model file from a graph whose logits are `logits` on the validation split, and perhaps on others.
 
@@ -53,7 +54,7 @@ def finish(
     hold what was said of them before. `embeddings` are the graph's of the training and validation pictures; without
     them the file looks at some of these again. Raises BadModelFile where the file says something else than these.
     """
-    name = f"{data.name}, {len(data.labels)} labels"
+    name = like.name if like else f"{data.name}, {len(data.labels)} labels"
     validation, truth = data.part("validation"), data.part("validation").targets()
     temperature = calibration.fit_temperature(logits["validation"], truth, data.task)
     set_temperature(graph, temperature)
@@ -64,6 +65,7 @@ def finish(
         name=name,
         task=data.task,
         labels=data.labels,
+        hierarchy=like.hierarchy if like else (),
         input=spec,
         thresholds={
             label.id: round(cut.threshold, 6) for label, cut in zip(data.labels, cuts, strict=True) if cut is not None
@@ -73,7 +75,7 @@ def finish(
         golden=selftest.placeholder(spec.size, len(data.labels)),
         card=msgspec.structs.replace(
             card,
-            parameters=parameters(graph),
+            parameters=card.parameters or parameters(graph),
             calibration=f"temperature {temperature:.3g}, fitted on {len(truth):,} validation pictures",
         ),
     )
@@ -186,7 +188,10 @@ def set_temperature(graph: ModelProto, temperature: float) -> None:
 def head_of(graph: ModelProto) -> Head | None:
     """The names of the last layer, where it is one matrix product that others may exchange."""
     names = {tensor.name for tensor in graph.graph.initializer}
-    return Head("head.weight", "head.bias") if {"head.weight", "head.bias"} <= names else None
+    for ending in ("", "_quantized"):
+        if {f"head.weight{ending}", f"head.bias{ending}"} <= names:
+            return Head(f"head.weight{ending}", f"head.bias{ending}")
+    return None
 
 
 def parameters(graph: ModelProto) -> int:

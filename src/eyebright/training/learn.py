@@ -25,13 +25,14 @@ from eyebright.errors import BadRequest
 from eyebright.evaluation import calibration, metrics
 from eyebright.export import parity
 from eyebright.export.onnx import to_onnx
+from eyebright.export.sides import with_free_sides
 from eyebright.modelfile import Card, Input, Task
 from eyebright.preprocessing import Pixels
 from eyebright.runtime import cores
 from eyebright.training import checkpoint, plan
 from eyebright.training.batches import Batches
 from eyebright.training.distill import Joined, Teacher, unlabeled
-from eyebright.training.events import MEASURES, Judged, Said, Tell, counting
+from eyebright.training.events import MEASURES, Enough, Judged, Said, Tell, counting
 from eyebright.training.finish import Finished, finish
 from eyebright.training.loop import Learner, make_loss, train
 from eyebright.training.network import classifier_of, input_size, weights_of
@@ -69,7 +70,9 @@ def by_learning(
     size = input_size(recipe)
     graph = to_onnx(classifier, size)
     parity.check(classifier, graph, parity.pictures(size))
-    return finish(graph, data, {"validation": logits}, Input(size=size, crop=recipe.crop), about)
+    graph, sizes = with_free_sides(classifier, graph, size)
+    spec = Input(size=size, sizes=sizes, crop=recipe.crop)
+    return finish(graph, data, {"validation": logits}, spec, about)
 
 
 def learn(
@@ -151,7 +154,14 @@ def learn(
                 learner.check()
                 checkpoint.save(learner, place.checkpoints, place.recipe_hash)
                 saved = time.monotonic()
-            told(progress)
+            try:
+                told(progress)
+            except Enough:
+                if first:
+                    learner.check()
+                    checkpoint.save(learner, place.checkpoints, place.recipe_hash)
+                told(Said(f"Stopped at step {learner.step:,}, with the best so far."))
+                break
     if learner.stops_early:
         told(Said(f"No better for {learner.worse} judgements: stopped at step {learner.step:,}."))
     fabric.barrier()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from eyebright.errors import EyebrightError
 from eyebright.training.events import Said, Tell
-from eyebright.training.run import MODEL, Run
+from eyebright.training.run import MODEL, PARTS, Run
 
 POLL_S = 0.02
 
@@ -26,8 +26,9 @@ def prove(run: Path, tell: Tell) -> str:
     twin = run / "twin"
     shutil.rmtree(twin, ignore_errors=True)
     twin.mkdir()
-    for name in ("recipe.toml", "run.json"):
-        shutil.copy(run / name, twin / name)  # with the planned number of steps
+    for name in ("recipe.toml", "run.json", *PARTS):
+        if (run / name).exists():
+            shutil.copy(run / name, twin / name)  # with the planned number of steps
     steps = Run(run).history()[-1]["step"]
     kill_at = random.SystemRandom().randrange(1, max(steps, 2))
     tell(Said(f"Proving that it can be resumed: the same run again, killed at about step {kill_at:,} of {steps:,} ..."))

@@ -30,7 +30,7 @@ class Recipe:
     mode: Mode = "head"
     """head: only the last layer learns; finetune: all of a pretrained network; scratch: a network from nothing."""
     encoder: str = "efficientnet-lite0"
-    """The network, as `eyebright encoders` lists it; pixels: a histogram of colors and edges (HOG), for mode head."""
+    """The network, of `eyebright encoders` or a genotype's .toml; pixels: colors and edges (HOG), for mode head."""
     weights: str = ""
     """Where the pretrained weights come from; empty: the package that carries them."""
     width: float = 1.0
@@ -198,11 +198,16 @@ class Recipe:
             raise BadRequest(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
         except UnicodeDecodeError:
             raise BadRequest(f"{path} is not a recipe: it is not text.") from None
-        table = {**tomlfile.table(text, str(path)), **given}
+        table = {**beside(path, tomlfile.table(text, str(path))), **given}
         mode = table.get("mode", "head")
         if mode not in MODES:
             raise BadRequest(f"{path}: mode is one of {', '.join(MODES)}; {mode!r} is not.")
         return cls.of(mode, {key: value for key, value in table.items() if key != "mode"}, str(path))
+
+    @property
+    def genotype(self) -> Path | None:
+        """The file of a slimmed network that stands in the place of an encoder's name."""
+        return Path(self.encoder) if self.encoder.endswith(".toml") else None
 
     def settled(self, task: Task) -> "Recipe":
         """With what depends on the task decided."""
@@ -243,6 +248,17 @@ UNSTEADY = ("alexnet", "vgg-", "squeezenet-")
 """Families without batch norms, but for those with -bn in their name."""
 WITHOUT_NORMS = {"optimizer": "adamw", "rate": 5e-4, "weight_decay": 0.02, "clip": 1.0}
 """What these begin with from nothing: better than SGD at 0.02 for one of each family, the only other that was tried."""
+
+
+def beside(recipe: Path, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a recipe's file; a genotype and its weights that stand beside it are found from everywhere."""
+    found = dict(table)
+    if str(found.get("encoder", "")).endswith(".toml"):
+        for key in ("encoder", "weights"):
+            value = found.get(key)
+            if isinstance(value, str) and value and (recipe.parent / value).is_file():
+                found[key] = str(recipe.parent / value)
+    return found
 
 
 def _within(key: str, value: float, low: float, high: float) -> None:

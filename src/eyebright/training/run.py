@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,9 @@ from eyebright.training.recipe import PIXELS, Recipe
 from eyebright.training.transfer import by_head
 
 MODEL = "model.onnx"
-FILES = ("recipe.toml", "run.json", "log.jsonl", "curves.png", "report.html", MODEL, "labels.txt", "use.py")
+PARTS = ("encoder.toml", "weights.safetensors")
+"""A slimmed network and what it began with, so that a run of one is whole in itself."""
+FILES = (*PARTS, "recipe.toml", "run.json", "log.jsonl", "curves.png", "report.html", MODEL, "labels.txt", "use.py")
 FOLDERS = ("checkpoints", "pixels", "twin", "tensorboard")
 NAMED = 12  # labels that a card names
 USE = '''"""Names pictures with the model beside this file: python use.py photo.jpg ..."""
@@ -192,7 +194,7 @@ def train(
     folder = Run(Path(run))
     first = speaks()
     recipe = (recipe or (folder.recipe() if resume else Recipe())).settled(data.task)
-    recipe_hash = hashlib.sha256((repr(recipe) + data.content_hash).encode()).hexdigest()
+    recipe_hash = hashlib.sha256((repr(anywhere(recipe)) + data.content_hash).encode()).hexdigest()
     if first:
         may_open(folder, recipe_hash, resume, force)
     with extra("train", "training"):
@@ -265,13 +267,36 @@ def may_open(folder: Run, recipe_hash: str, resume: bool, force: bool) -> None:
         raise CannotWrite(f"{folder.path} is not empty and no run; take another folder.")
 
 
+def anywhere(recipe: Recipe) -> Recipe:
+    """The recipe of a slimmed network with what is in its files in the place of where they are."""
+    if not recipe.genotype:
+        return recipe
+    found = {key: Path(getattr(recipe, key)) for key in ("encoder", "weights")}
+    hashes = {key: hashlib.sha256(file.read_bytes()).hexdigest() for key, file in found.items() if file.is_file()}
+    return replace(recipe, **hashes)  # type: ignore[arg-type]
+
+
+def with_parts(recipe: Recipe) -> tuple[Recipe, dict[str, bytes]]:
+    """The recipe of a slimmed network with its files beside it, and these by name."""
+    parts: dict[str, bytes] = {}
+    names: dict[str, Any] = {}
+    for key, name in zip(("encoder", "weights"), PARTS, strict=True):
+        file = Path(getattr(recipe, key))
+        if recipe.genotype and file.suffix == Path(name).suffix and file.is_file():
+            parts[name], names[key] = file.read_bytes(), name
+    return replace(recipe, **names), parts
+
+
 def open_run(folder: Run, recipe: Recipe, about: dict[str, Any]) -> None:
     """Make the folder; what another run left there goes."""
+    recipe, parts = with_parts(recipe)
     try:
         folder.clear()
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotWrite(f"{folder.path} cannot be made: {(error.strerror or str(error)).lower()}.") from None
+    for name, content in parts.items():
+        folder.write(name, content)
     folder.write("recipe.toml", recipe.write())
     folder.write("run.json", json.dumps(about, indent=1))
 
@@ -294,10 +319,20 @@ def card(data: Dataset, recipe: Recipe) -> Card:
         lineage=(
             "colors and edges, counted"
             if recipe.encoder == PIXELS
-            else f"{recipe.encoder}, {f'weights {weights or recipe.encoder}' if pretrained else 'from random weights'}",
+            else f"{network_name(recipe)}, "
+            + (f"weights {weights or recipe.encoder}" if pretrained else "from random weights"),
             f"trained with mode {recipe.mode}, seed {recipe.seed}, Eyebright {__version__}",
         ),
     )
+
+
+def network_name(recipe: Recipe) -> str:
+    """The network in words."""
+    if not recipe.genotype:
+        return recipe.encoder
+    from eyebright.encoders import slim
+
+    return f"{slim.read(recipe.genotype).encoder}, slimmed"
 
 
 def close_run(folder: Run, finished: Finished, data: Dataset, recipe: Recipe) -> None:

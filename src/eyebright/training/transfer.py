@@ -4,6 +4,7 @@ Nothing here imports torch; it is needed once, to export the encoder.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -46,14 +47,15 @@ def by_head(data: Dataset, identities: Sequence[str], recipe: Recipe, about: Car
         again = say(head, seen, data.task)
         logits = {**again, "validation": logits["validation"]}
     graph = with_fitted(onnx.load_from_string(seen.encoder.data), head, data.task)
-    spec = Input(size=seen.encoder.metadata.input.size, crop=recipe.crop)
+    takes = seen.encoder.metadata.input
+    spec = Input(size=takes.size, sizes=takes.sizes, crop=recipe.crop)
     tell(Said("Writing the model file and trying it ..."))
     return finish(graph, data, logits, spec, about, again["validation"] if again else None, seen.rows)
 
 
 def see(data: Dataset, identities: Sequence[str], recipe: Recipe, tell: Tell) -> Embedded:
     """Embeddings of every split."""
-    tell(Said(f"Looking at {len(data.items):,} pictures with {recipe.encoder} ..."))
+    tell(Said(f"Looking at {len(data.items):,} pictures with {Path(recipe.encoder).name} ..."))
     encoder = encoder_file(recipe)
     spec = Input(size=encoder.metadata.input.size, crop=recipe.crop)
     threads = recipe.threads or cores()

@@ -63,7 +63,9 @@ def floats(model: ModelFile, names: list[str]) -> dict[str, Doubles]:
 
     graph = load_model_from_string(model.data).graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}
-    rounding = {node.input[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
+    users = {
+        name: node for node in graph.node for name in node.input if node.op_type in ("DequantizeLinear", "Cast", "Mul")
+    }
 
     def value(name: str) -> Doubles:
         return numpy_helper.to_array(tensors[name]).astype(np.float64)
@@ -72,9 +74,12 @@ def floats(model: ModelFile, names: list[str]) -> dict[str, Doubles]:
     for name in names:
         with contextlib.suppress(KeyError, ValueError, TypeError):  # not there, no numbers, or rounded in blocks
             found[name] = value(name)
-            if node := rounding.get(name):
+            node = users.get(name)
+            if node and node.op_type == "DequantizeLinear":
                 scale, *zero = map(value, filter(None, node.input[1:]))
                 axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
                 shape = np.roll([-1, *[1] * (found[name].ndim - 1)], axis)
                 found[name] = (found[name] - (zero[0].reshape(shape) if zero else 0)) * scale.reshape(shape)
+            elif node and node.op_type == "Cast" and (times := users.get(node.output[0])) and times.op_type == "Mul":
+                found[name] = found[name] * value(times.input[1])
     return found

@@ -1,0 +1,71 @@
+"""Channels and blocks side by side: what the same measured speed-up costs.
+
+    python bench/fit/prune.py RUN OUT [--ratio 1.5] [--seeds 0,1,2] [--time 10m] [--importances taylor,magnitude]
+
+RUN is a folder of `eyebright train`, OUT a folder for the pruned ones. Prints a line for each: measured speed-up, size,
+the paired difference of top-1 on validation and test with its interval, and the verdict at half a point.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from eyebright.cli.prune import where
+from eyebright.cli.train import Show, minutes, read
+from eyebright.compression.prune import MODEL, Goal, prune
+from eyebright.measure import in_turns, latency, machine
+from eyebright.modelfile import read as read_model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--ratio", type=float, default=1.5)
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--time", default="")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--importances", default="taylor")
+    parser.add_argument("--ways", default="channels,blocks")
+    asked = parser.parse_args()
+    show = Show(plain=True)
+    source = where(asked.run, None)
+    data = read(source, show)
+    goal = Goal(latency_ms=latency(in_turns([read_model(asked.run / MODEL)])[0]).value / asked.ratio)
+    print(f"{asked.run}, at {asked.ratio:g} times its speed; {machine()}")
+    for way in asked.ways.split(","):
+        for importance in asked.importances.split(",") if way == "channels" else ["taylor"]:
+            for seed in map(int, asked.seeds.split(",")):
+                name = f"{way}-{importance}-{seed}" if way == "channels" else f"{way}-{seed}"
+                found = prune(
+                    asked.run,
+                    asked.out / name,
+                    goal,
+                    data,
+                    by=way,
+                    importance=importance,
+                    rounds=asked.rounds,
+                    minutes=minutes(asked.time) if asked.time else 0.0,
+                    max_drop=1.0,  # the verdict below is at half a point; here all is kept and told
+                    keys={"seed": seed},
+                    force=True,
+                    source=source,
+                    tell=show,
+                )
+                told(name, found)
+
+
+def told(name: str, found) -> None:
+    """A line of figures, and one of JSON for the table."""
+    gain, faster = found.verdict.gain, found.speedup
+    verdict = "proved" if gain.low >= -0.005 else "not contradicted" if gain.value >= -0.005 else "refused"
+    print(
+        f"{name}: {faster.value:.2f}x ({faster.low:.2f} to {faster.high:.2f}), "
+        f"{found.size_bytes[0] / 1e6:.2f} -> {found.size_bytes[1] / 1e6:.2f} MB, "
+        f"top-1 {100 * gain.value:+.2f} points ({100 * gain.low:+.2f} to {100 * gain.high:+.2f}), {verdict}"
+    )
+    print(json.dumps({"name": name, "speedup": faster.value, "gain": gain._asdict(), "without": found.shape.without}))
+
+
+if __name__ == "__main__":
+    main()

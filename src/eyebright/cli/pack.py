@@ -1,0 +1,124 @@
+"""`eyebright pack`: a model file as one small packed file."""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eyebright.cli import options
+from eyebright.errors import BadRequest
+
+if TYPE_CHECKING:
+    from eyebright.compression.pack import Account
+    from eyebright.modelfile import ModelFile
+
+DEPTH = 8
+"""Bits where a size is asked for and none are named: how many values a tensor needs is then left to their price."""
+UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6}
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model", type=click.Path(readable=False))
+@options.output(required=True, help="The packed file to write; small.eyb, say.")
+@click.option(
+    "--bits", type=click.IntRange(2, 8), help="First let each large tensor have only 2^BITS different weights."
+)
+@click.option("--prune", metavar="SHARE", type=float, help="First make this share of the weights 0; 0.3 is 30%.")
+@click.option("--max-size", metavar="SIZE", help="Share weights just so far that the file has no more: 480kB, 0.7MB.")
+@options.text_or_json
+@options.trust
+@options.force
+def command(
+    model: str,
+    output: Path,
+    bits: int | None,
+    prune: float | None,
+    max_size: str | None,
+    form: str,
+    trust: bool,
+    force: bool,
+) -> int:
+    """Pack a model file into one small file, which every other command takes as it is.
+
+    It unpacks into the same bytes. With --bits, --prune or --max-size the weights are changed first, which makes the
+    file far smaller and costs accuracy: measure how much.
+
+    \b
+      eyebright pack run/model.onnx -o small.eyb
+      eyebright pack run/model.onnx --max-size 480kB -o small.eyb
+      eyebright pack int8.onnx --bits 4 --prune 0.3 -o small.eyb
+    """
+    from eyebright import models, trial
+    from eyebright.compression.pack import account, pack
+    from eyebright.compression.share import with_shared_weights, within
+    from eyebright.modelfile import read
+
+    options.must_be_free(output, force)
+    file = read(models.path(model))
+    if prune is not None and not 0 <= prune < 1:
+        raise BadRequest(f"--prune takes a share of the weights, 0 to 1; {prune:g} is not (30% is 0.3).")
+    changes = any(asked is not None for asked in (bits, prune, max_size))
+    most_bytes = size_in_bytes(max_size) if max_size is not None else None
+    if changes and not trust and file.sha256 not in models.SHIPPED.values():
+        trial.prove(file)
+    if most_bytes is not None:
+        whole, data = within(file, most_bytes, bits or DEPTH, prune or 0.0)
+    else:
+        whole = with_shared_weights(file, bits, prune or 0.0) if changes else file
+        data = pack(whole)
+    options.write_bytes(output, data)
+    found = account(whole, data)
+    if form == "json":
+        click.echo(json.dumps(as_json(file, whole, found, output), ensure_ascii=False))
+    else:
+        tell(file, found, output)
+    if changes:
+        click.echo(
+            options.one_line(
+                f"What this cost in accuracy was not measured: eyebright compare {file.path} {output} --data PHOTOS"
+            ),
+            err=True,
+        )
+    return 0
+
+
+def size_in_bytes(text: str) -> int:
+    """Bytes of "480kB", "0.7 MB" or "480000"; MB is 10^6 bytes. BadRequest for anything else."""
+    found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(b|kb|mb|)\s*", text, re.IGNORECASE | re.ASCII)
+    size = float(found[1]) * UNITS[found[2].lower()] if found else 0.0
+    if not 1 <= size < 1e15:
+        raise BadRequest(f"--max-size takes a size as 480kB or 0.7MB; {text!r} is none.")
+    return int(size)
+
+
+def tell(file: "ModelFile", found: "Account", output: Path) -> None:
+    times = len(file.data) / found.size_bytes
+    click.echo(
+        options.one_line(
+            f"{output}: {found.size_bytes / 1e6:.3f} MB, {times:.1f} times smaller than {file.path} "
+            f"({len(file.data) / 1e6:.3f} MB)"
+        )
+    )
+    click.echo(
+        f"  {found.weights:,} weights in {found.tensors} tensors: {found.bits_per_weight:.2f} bits each, "
+        f"{found.zeros:.1%} of them 0"
+    )
+    click.echo(f"  all else (graph, labels, small tensors, codebooks): {found.rest_bytes / 1e6:.3f} MB")
+
+
+def as_json(file: "ModelFile", whole: "ModelFile", found: "Account", output: Path) -> dict[str, Any]:
+    """One object: the packed file's figures, and `unpacked`, the model file that it holds."""
+    return {
+        "model": file.path,
+        "packed": str(output),
+        "size_bytes": {"value": found.size_bytes},
+        "before": {"size_bytes": {"value": len(file.data)}, "sha256": file.sha256},
+        "unpacked": {"size_bytes": {"value": len(whole.data)}, "sha256": whole.sha256},
+        "ratio": len(file.data) / found.size_bytes,
+        "weights": found.weights,
+        "bits_per_weight": found.bits_per_weight,
+        "zeros": found.zeros,
+        "rest_bytes": found.rest_bytes,
+    }

@@ -1,0 +1,167 @@
+"""`eyebright prune`: from a run to a smaller, faster one."""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eyebright.cli import options
+from eyebright.errors import BadRequest, extra
+
+if TYPE_CHECKING:
+    from eyebright.compression.prune import Pruned
+
+BYTES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "b": 1.0}
+MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+
+@click.command(no_args_is_help=True)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The new run's folder to make.")
+@click.option("--target-latency", metavar="3ms", help="Milliseconds a picture here, on one thread.")
+@click.option("--target-size", metavar="2MB", help="Of the model file.")
+@click.option("--keep", type=float, metavar="SHARE", help="Of the multiply-adds, 0 to 1.")
+@click.option("--int8", is_flag=True, help="The size is that of the model once it is quantized: a byte a weight.")
+@click.option("--by", type=click.Choice(["channels", "blocks"]), default="channels", show_default=True)
+@click.option(
+    "--importance",
+    type=click.Choice(["taylor", "magnitude", "norm"]),
+    default="taylor",
+    show_default=True,
+    help="How channels are ranked.",
+)
+@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="It is pruned bit by bit.")
+@click.option("--time", "promised", metavar="10m", help="Of the fine-tuning: 90s, 10m, 2h; 12 passes by default.")
+@click.option("--set", "keys", metavar="KEY=VALUE", multiple=True, help="Any key of the fine-tuning's recipe.")
+@click.option("--max-drop", type=float, default=0.5, show_default=True, help="Percentage points of top-1 it may cost.")
+@click.option("--data", metavar="DATA", help="The run's pictures, where they are not any more where it found them.")
+@options.text_or_json
+@options.plain
+@click.option("--force", is_flag=True, help="Replace the run that is in the folder.")
+def command(
+    run: Path,
+    output: Path,
+    target_latency: str | None,
+    target_size: str | None,
+    keep: float | None,
+    int8: bool,
+    by: Any,
+    importance: Any,
+    rounds: int,
+    promised: str | None,
+    keys: tuple[str, ...],
+    max_drop: float,
+    data: str | None,
+    form: str,
+    plain: bool,
+    force: bool,
+) -> int:
+    """Take out what a network needs least, and teach the rest to do without it.
+
+    RUN is a folder that `eyebright train` filled by mode finetune or scratch. Whole channels or whole blocks go, until
+    the goal is met, measured on this machine; then the network learns from the run's model file.
+
+    \b
+      eyebright prune run/ -o small/ --target-latency 3ms
+      eyebright prune run/ -o small/ --target-size 2MB --by blocks
+      eyebright prune run/ -o small/ --keep 0.5 --time 10m
+    """
+    from eyebright.cli.train import Show, minutes, of_sets, read
+
+    with extra("train", "pruning"):
+        from eyebright.compression.prune import Goal, prune
+
+    goal = Goal(
+        latency_ms=quantity("--target-latency", target_latency, MILLISECONDS, "3ms"),
+        size_bytes=quantity("--target-size", target_size, BYTES, "2MB"),
+        keep=keep or 0.0,
+        int8=int8,
+    )
+    if not 0 <= max_drop <= 100:
+        raise BadRequest(f"--max-drop is in percentage points, 0 to 100; {max_drop:g} is not.")
+    show = Show(plain)
+    source = where(run, data)
+    pruned = prune(
+        run,
+        output,
+        goal,
+        read(source, show),
+        by=by,
+        importance=importance,
+        rounds=rounds,
+        minutes=minutes(promised) if promised else 0.0,
+        max_drop=max_drop / 100,
+        keys=of_sets(keys),
+        force=force,
+        source=source,
+        tell=show,
+    )
+    show.clear()
+    tell(pruned, form)
+    return 0
+
+
+def quantity(option: str, text: str | None, units: dict[str, float], example: str) -> float:
+    """A number with a unit.
+
+    >>> quantity("--target-size", "2.5MB", BYTES, "2MB"), quantity("--target-latency", None, MILLISECONDS, "3ms")
+    (2500000.0, 0.0)
+    """
+    if text is None:
+        return 0.0
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text.strip().lower())
+    if not found or found[2] not in units or not float(found[1]):
+        raise BadRequest(f"{option} is a number with a unit ({', '.join(units)}), as {example}; got {text!r}.")
+    return float(found[1]) * units[found[2]]
+
+
+def where(run: Path, data: str | None) -> dict[str, Any]:
+    """Where the run's pictures are."""
+    from eyebright.training.run import Run
+
+    found = Run(run).about().get("data")
+    source = found if isinstance(found, dict) else {}
+    if data is not None:
+        return {**source, "path": str(Path(data).absolute())}
+    if not isinstance(source.get("path"), str):
+        raise BadRequest(f"{run} does not say on which pictures it learned; name them with --data.")
+    if not Path(source["path"]).exists():
+        raise BadRequest(f"{source['path']}, on which {run} learned, is gone; say with --data where its pictures are.")
+    return source
+
+
+def tell(pruned: "Pruned", form: str) -> None:
+    """What it came to."""
+    import msgspec
+
+    before, after = pruned.latency_ms
+    if form == "json":
+        figures = {key: msgspec.to_builtins(figure) for key, figure in pruned.figures.items()}
+        said = {
+            "model": str(pruned.model),
+            "split": pruned.split,
+            "speedup": msgspec.to_builtins(pruned.speedup),
+            "latency_ms": {"before": before, "after": after},
+            "size_bytes": {"before": pruned.size_bytes[0], "after": pruned.size_bytes[1]},
+            "verdict": pruned.verdict.word,
+            "gain": None if pruned.verdict.gain is None else pruned.verdict.gain._asdict(),
+            "without": pruned.shape.without,
+            **figures,
+        }
+        click.echo(json.dumps(said))
+        return
+    faster = pruned.speedup
+    click.echo(
+        f"{before:.2f} ms before, {after:.2f} ms after: {faster.value:.2f} times as fast "
+        f"({faster.low:.2f} to {faster.high:.2f}, one thread)"
+    )
+    click.echo(f"{pruned.size_bytes[0] / 1e6:.2f} MB before, {pruned.size_bytes[1] / 1e6:.2f} MB after")
+    change = pruned.verdict.gain
+    if change is not None:
+        click.echo(
+            f"top-1 {100 * change.value:+.1f} points ({100 * change.low:+.1f} to {100 * change.high:+.1f}) on "
+            f"validation and test; within what was allowed: {pruned.verdict.word}"
+        )
+    click.echo(f"Read it: {pruned.run / 'report.html'}", err=True)

@@ -1,0 +1,448 @@
+"""A run with less in its network: channels or blocks are taken out, and what is left learns from what it was.
+
+a run -> its best weights -> norms settled -> in rounds: rank, take out, measure anew -> the genotype and its weights
+-> fine-tuned, with the run's model file as teacher -> another run
+
+What is aimed at is measured: the latency of the exported graph, the bytes of a model file, or multiply-adds.
+"""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor
+from torch.nn import functional as F
+
+from eyebright import modelfile, selftest
+from eyebright.classifier import Classifier
+from eyebright.compression import blocks, channels
+from eyebright.compression.blocks import divergence
+from eyebright.compression.channels import AT_ONCE, BATCH, IMPORTANCES, Importance
+from eyebright.compression.norms import recalibrate, settle, show
+from eyebright.data import Dataset
+from eyebright.encoders import slim
+from eyebright.encoders.count import count
+from eyebright.encoders.slim import Slim
+from eyebright.errors import BadRequest
+from eyebright.evaluation.answers import ask
+from eyebright.evaluation.intervals import Interval
+from eyebright.evaluation.paired import share_gain
+from eyebright.export.onnx import to_onnx
+from eyebright.measure import in_turns, latency, speedup
+from eyebright.modelfile import Figure, Head, Input, Metadata, ModelFile
+from eyebright.preprocessing import fit, shorter_side
+from eyebright.runtime import cores
+from eyebright.training import Recipe, checkpoint, train
+from eyebright.training.batches import Order
+from eyebright.training.events import Said, Tell, counting
+from eyebright.training.loop import make_loss
+from eyebright.training.network import drawn, input_size
+from eyebright.training.run import MODEL, PARTS, Run, may_open
+
+By = Literal["channels", "blocks"]
+WAYS: tuple[By, ...] = ("channels", "blocks")
+PICTURES = 256
+"""Of the training split, by which channels and blocks are ranked and norms measured."""
+CLOSE = 0.03
+"""A network that is at most so much smaller than was asked for is near enough."""
+RECOVERY = 24
+"""Steps between two rounds, in which the network imitates what it was."""
+RECOVERY_RATE = 3e-4
+KEPT = (
+    "head", "crop", "flip", "seed", "balance", "smoothing", "area", "shift", "color", "operations", "magnitude",
+    "erase", "learn_scale", "device", "precision", "threads", "cache_mb",
+)  # fmt: skip
+"""Keys of the parent's recipe that its child learns by, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """How small the network shall be; one of three."""
+
+    latency_ms: float = 0.0
+    """Milliseconds a picture on this machine, on one thread."""
+    size_bytes: float = 0.0
+    """Of the model file."""
+    keep: float = 0.0
+    """Share of the multiply-adds, 0..1."""
+    int8: bool = False
+    """Whether the size is that of the model once it is quantized, a byte a weight."""
+
+    def __post_init__(self) -> None:
+        given = [value for value in (self.latency_ms, self.size_bytes, self.keep) if value]
+        if len(given) != 1:
+            raise BadRequest("Say how small: one of a latency, a size, and a share of the multiply-adds to keep.")
+        if not given[0] > 0 or self.keep > 1:
+            raise BadRequest("A latency and a size are over 0, and the share to keep is at most 1.")
+        if self.int8 and not self.size_bytes:
+            raise BadRequest("int8 says how a size is counted; give a size.")
+
+    @property
+    def value(self) -> float:
+        return self.latency_ms or self.size_bytes or self.keep
+
+    def words(self, value: float) -> str:
+        """A value of what is aimed at.
+
+        >>> Goal(latency_ms=3).words(2.345), Goal(size_bytes=2e6).words(1.5e6), Goal(keep=0.5).words(0.41)
+        ('2.35 ms', '1.50 MB', '41% of the multiply-adds')
+        """
+        if self.latency_ms:
+            return f"{value:.2f} ms"
+        return f"{value / 1e6:.2f} MB" if self.size_bytes else f"{value:.0%} of the multiply-adds"
+
+
+class Parent(NamedTuple):
+    """A run that can be pruned."""
+
+    run: Path
+    recipe: Recipe
+    shape: Slim
+    classifier: Classifier
+    file: ModelFile
+
+
+class Slimmed(NamedTuple):
+    """A network with less in it."""
+
+    classifier: Classifier
+    shape: Slim
+    value: float
+    """Of what was aimed at."""
+
+
+class Pruned(NamedTuple):
+    """What pruning ends with."""
+
+    run: Path
+    model: Path
+    shape: Slim
+    figures: dict[str, Figure]
+    split: str
+    speedup: Figure
+    latency_ms: tuple[float, float]
+    """Before and after."""
+    size_bytes: tuple[int, int]
+    verdict: "Verdict"
+
+
+class Verdict(NamedTuple):
+    """Whether what it cost is within what was allowed."""
+
+    word: Literal["proved", "not contradicted", "refused", "not judged"]
+    gain: Interval | None
+    """Share of pictures of validation and test, paired: what the child names rightly less what the parent does."""
+
+
+def prune(
+    run: str | Path,
+    output: str | Path,
+    goal: Goal,
+    data: Dataset,
+    *,
+    by: By = "channels",
+    importance: Importance = "taylor",
+    rounds: int = 3,
+    minutes: float = 0.0,
+    max_drop: float = 0.005,
+    keys: dict[str, Any] | None = None,
+    force: bool = False,
+    source: dict[str, Any] | None = None,
+    tell: Tell = lambda event: None,
+) -> Pruned:
+    """Prune the network of the folder `run` and fine-tune it on `data` into the folder `output`.
+
+    `minutes` is the time of the fine-tuning, `keys` are keys of its recipe. Raises BadRequest where the run cannot be
+    pruned or the goal cannot be reached; then nothing is written; and where the child names a larger share of pictures
+    wrongly than `max_drop` more; then its folder has no model file.
+    """
+    if by not in WAYS or importance not in IMPORTANCES:
+        raise BadRequest(f"by is one of {', '.join(WAYS)}, and importance one of {', '.join(IMPORTANCES)}.")
+    if not 1 <= rounds <= 100:
+        raise BadRequest(f"rounds is a number from 1 to 100; {rounds} is not.")
+    parent = read_parent(Path(run))
+    labels = [label.id for label in parent.file.metadata.labels]
+    if [label.id for label in data.labels] != labels or data.task != parent.classifier.task:
+        raise BadRequest(f"{data.name} has other labels than {run} was trained for; give the data of that run.")
+    may_open(Run(Path(output)), "", False, force)
+    torch.set_num_threads(parent.recipe.threads or cores())
+    tell(Said(f"Looking at {PICTURES} training pictures ..."))
+    seen = look(parent, data, tell)
+    scale = Scale(parent, goal)
+    small = slimmer(parent, seen, scale, by, importance, rounds, tell)
+    with TemporaryDirectory() as folder:
+        parts = Run(Path(folder))
+        parts.write(PARTS[0], small.shape.write())
+        parts.write(PARTS[1], save({name: value.contiguous() for name, value in small.classifier.state_dict().items()}))
+        recipe = child_recipe(parent, parts.path, minutes, keys or {})
+        result = train(data, output, recipe, force=force, anyway=True, tell=tell, source=source)
+    file = modelfile.read(result.model)
+    verdict = judged(parent.file, file, data, max_drop)
+    if verdict.word == "refused":
+        assert verdict.gain is not None
+        result.model.unlink()
+        raise BadRequest(
+            f"It lost {-100 * verdict.gain.value:.1f} points of top-1 and {100 * max_drop:g} were allowed, so {output} "
+            "has no model file: prune less, let it learn for longer, or allow more with --max-drop."
+        )
+    tell(Said("Measuring it against what it was ..."))
+    before, after = in_turns([parent.file, file])
+    return Pruned(
+        result.run,
+        result.model,
+        small.shape,
+        result.figures,
+        result.split,
+        speedup(before, after),
+        (latency(before).value, latency(after).value),
+        (len(parent.file.data), len(file.data)),
+        verdict,
+    )
+
+
+def read_parent(run: Path) -> Parent:
+    """The network of a run, with its best weights. Raises BadRequest where it has none that can be pruned."""
+    folder = Run(run)
+    if not (run / "recipe.toml").is_file():
+        raise BadRequest(f"{run} is no run: name a folder that `eyebright train` filled.")
+    recipe = folder.recipe()
+    if recipe.mode == "head":
+        raise BadRequest(
+            f"{run} is of mode head: nothing in its encoder is its own. Train with --mode finetune, and prune that."
+        )
+    weights = checkpoint.best_weights(run / "checkpoints")
+    if weights is None or not (run / MODEL).is_file():
+        raise BadRequest(f"{run} has no best checkpoint or no {MODEL}; finish it: eyebright train --resume -o {run}")
+    file = modelfile.read(run / MODEL)
+    size = input_size(recipe)
+    shape = slim.asked(recipe.encoder, recipe.width, recipe.depth, recipe.colors, size)
+    classifier = drawn(shape, recipe.head, len(file.metadata.labels), file.metadata.task)
+    own = {name: value for name, value in weights.items() if not name.startswith("auxiliaries.")}
+    try:
+        classifier.load_state_dict(own)
+    except RuntimeError:
+        raise BadRequest(f"{run}: its checkpoint is of another network than its recipe says.") from None
+    return Parent(run, recipe, shape, classifier, file)
+
+
+class Seen(NamedTuple):
+    """Some training pictures."""
+
+    pixels: Tensor  # (B, H, W, 3), 0..255
+    targets: Tensor  # (B, L)
+
+
+def look(parent: Parent, data: Dataset, tell: Tell) -> Seen:
+    """Pictures of the training split, as the model file sees them; which, follows from the seed."""
+    training = data.part("train")
+    order = Order(parent.recipe.seed, None, len(training.items)).places(0, min(PICTURES, len(training.items)))
+    spec = parent.file.metadata.input
+    shorter = shorter_side(spec)
+    told = counting(tell, "decoded")
+    pixels = []
+    for at in order:
+        pixels.append(fit(training.picture(training.items[at], shorter), spec))
+        told(len(pixels), len(order))
+    return Seen(torch.from_numpy(np.stack(pixels)).float(), torch.from_numpy(training.targets()[order]))
+
+
+class Scale:
+    """How large a network is, in what is aimed at."""
+
+    def __init__(self, parent: Parent, goal: Goal) -> None:
+        self.goal = goal
+        self.parent = parent
+        self.size = parent.file.metadata.input.size
+        counts = count(parent.classifier, (self.size, self.size, 3))
+        self.macs = counts.num_macs
+        self.around_bytes = max(len(parent.file.data) - 4 * stored(parent.classifier), 0)
+        self.start = latency(in_turns([parent.file])[0]).value if goal.latency_ms else 0.0
+        if not goal.latency_ms:
+            self.start = self.of(parent.classifier)
+
+    def of(self, classifier: Classifier) -> float:
+        """The value of a network."""
+        if self.goal.keep:
+            return self.share(classifier)
+        if self.goal.size_bytes:
+            return stored(classifier) * (1 if self.goal.int8 else 4) + self.around_bytes
+        here = in_turns([self.parent.file, written(classifier, self.parent.file.metadata)])
+        return self.start / speedup(*here).value  # by turns, so that a machine that grew slow does not count
+
+    def share(self, classifier: Classifier) -> float:
+        """Of the parent's multiply-adds."""
+        return count(classifier, (self.size, self.size, 3)).num_macs / self.macs
+
+
+def stored(classifier: Classifier) -> int:
+    """Numbers that a model file holds: its norms are part of its convolutions, as a bias each."""
+    layers = slim.all_sides(classifier)
+    found = dict(classifier.named_modules())
+    return sum(found[name].weight.numel() + c_out for name, (_, c_out) in layers.items())
+
+
+def written(classifier: Classifier, metadata: Metadata) -> ModelFile:
+    """The network as a model file that can be measured, and is good for nothing else."""
+    size = metadata.input.size
+    about = Metadata(
+        format=1,
+        name="a slimmed network",
+        task=metadata.task,
+        labels=metadata.labels,
+        input=Input(size=size, crop=metadata.input.crop),
+        temperature="temperature",
+        head=Head(*classifier.head_names),
+        golden=selftest.placeholder(size, len(metadata.labels)),
+    )
+    return modelfile.from_bytes(selftest.seal(to_onnx(classifier, size), about), "a slimmed network")
+
+
+def slimmer(
+    parent: Parent, seen: Seen, scale: Scale, by: By, importance: Importance, rounds: int, tell: Tell
+) -> Slimmed:
+    """The parent's network, with so little taken out that the goal is met; its norms fit what is left.
+
+    Raises BadRequest where the goal is met already, or cannot be met.
+    """
+    goal = scale.goal
+    if goal.value >= scale.start and not goal.keep == 1:
+        raise BadRequest(f"{parent.run} has {goal.words(scale.start)}; {goal.words(goal.value)} needs no pruning.")
+    classifier, shape = deepcopy(parent.classifier), parent.shape
+    settle(classifier, seen.pixels)
+    loss = make_loss(classifier.task, parent.recipe, seen.targets.numpy())
+    wanted = show_without_gradient(classifier, seen.pixels)
+
+    def ranked(network: Classifier) -> Sequence[Any]:
+        if by == "blocks":
+            return blocks.choices(network, seen.pixels, counting(tell, "blocks left out"))
+        return channels.choices(network, seen.pixels, seen.targets, loss, importance)
+
+    def less(gone: Sequence[Any]) -> tuple[Classifier, Slim]:
+        if by == "blocks":
+            return blocks.without(classifier, shape, gone)
+        return channels.without(classifier, shape, gone)
+
+    def sized(gone: Sequence[Any], measure: Callable[[Classifier], float]) -> float:
+        found = measure(less(gone)[0])
+        if goal.latency_ms and measure == scale.of:
+            tell(Said(f"Measured without {len(gone):,} {units(by)}: {goal.words(found)}."))
+        return found
+
+    plan = ranked(classifier)
+    least = scale.of(less(plan)[0]) if goal.value < scale.start else scale.start
+    if least > goal.value:
+        other = "channels" if by == "blocks" else "blocks"
+        raise BadRequest(
+            f"{parent.run} cannot come down to {goal.words(goal.value)} by {by}: the least is {goal.words(least)}"
+            f"{f' with {AT_ONCE} channels a layer' if by == 'channels' else ''}; take more, or try --by {other}."
+        )
+    share = goal.value / scale.start
+    value = scale.start
+    for number in range(1, rounds + 1):
+        last = number == rounds
+        if number > 1:
+            plan = ranked(classifier)
+        aim = goal.value if last else share ** (number / rounds)
+        gone, value = fewest(plan, aim, partial(sized, measure=scale.of if last else scale.share))
+        classifier, shape = less(gone)
+        recalibrate(classifier, seen.pixels)
+        if not last and gone:
+            recover(classifier, seen.pixels, wanted, parent.recipe.seed + number)
+        moved = divergence(wanted, show_without_gradient(classifier, seen.pixels), classifier.task)
+        what = goal.words(value) if last else f"{value:.0%} of the multiply-adds"
+        tell(Said(f"Round {number} of {rounds}: {len(gone):,} {units(by)} out, {what}; its answers moved {moved:.3f}."))
+    return Slimmed(classifier, shape, value)
+
+
+def units(by: By) -> str:
+    return "blocks" if by == "blocks" else "groups of channels"
+
+
+def fewest(plan: Sequence[Any], limit: float, value: Callable[[Sequence[Any]], float]) -> tuple[Sequence[Any], float]:
+    """The shortest beginning of a plan with which `value` is at most `limit`, or a little below, and its value.
+
+    >>> fewest("abcdefgh", 5.0, lambda gone: 8.0 - len(gone))
+    ('abc', 5.0)
+    """
+    low, high = 0, len(plan)
+    best = value(plan[:0]), 0
+    if best[0] <= limit:
+        return plan[:0], best[0]
+    best = value(plan), len(plan)
+    while high - low > 1:
+        middle = (low + high) // 2
+        found = value(plan[:middle])
+        if found <= limit:
+            high, best = middle, (found, middle)
+            if found >= limit * (1 - CLOSE):
+                break
+        else:
+            low = middle
+    return plan[: best[1]], best[0]
+
+
+@torch.no_grad()
+def show_without_gradient(classifier: Classifier, pixels: Tensor) -> Tensor:
+    """Logits (B, L)."""
+    return show(classifier.eval(), pixels)
+
+
+def recover(classifier: Classifier, pixels: Tensor, wanted: Tensor, seed: int, steps: int = RECOVERY) -> None:
+    """A few steps in which the network learns to give the logits (B, L) that it gave when it was whole."""
+    optimizer = torch.optim.AdamW(classifier.parameters(), RECOVERY_RATE, weight_decay=0.0)
+    order = Order(seed, None, len(pixels))
+    batch = min(BATCH, len(pixels))
+    for step in range(steps):
+        places = torch.from_numpy(order.places(step, batch))
+        images = pixels[places]
+        images = images.flip(2) if step % 2 else images
+        said, meant = logits_of(classifier, images), wanted[places]
+        if classifier.task == "multi":
+            loss = F.binary_cross_entropy_with_logits(said, meant.sigmoid())
+        else:
+            loss = F.kl_div(said.log_softmax(1), meant.log_softmax(1), log_target=True, reduction="batchmean")
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(classifier.parameters(), 1.0)
+        optimizer.step()
+
+
+def logits_of(classifier: Classifier, pixels: Tensor) -> Tensor:
+    """(B, H, W, 3) -> (B, L), in a way that gradients can go back."""
+    features = classifier.encoder.features(classifier.normalize(pixels).contiguous())
+    logits: Tensor = classifier.head(features if getattr(classifier.head, "spatial", False) else features.mean((2, 3)))
+    return logits
+
+
+def child_recipe(parent: Parent, parts: Path, minutes: float, keys: dict[str, Any]) -> Recipe:
+    """How a slimmed network learns: from its parent's model file, all layers at once."""
+    given: dict[str, Any] = {key: getattr(parent.recipe, key) for key in KEPT}
+    given |= {"encoder": str(parts / PARTS[0]), "weights": str(parts / PARTS[1]), "size": parent.shape.size}
+    given |= {"minutes": minutes, "unfreeze": 0.0, "layer_decay": 1.0}
+    if "teacher" in {field.name for field in fields(Recipe)}:
+        given["teacher"] = str((parent.run / MODEL).absolute())
+    return Recipe.of("finetune", {**given, **keys})
+
+
+def judged(parent: ModelFile, child: ModelFile, data: Dataset, max_drop: float) -> Verdict:
+    """What the child lost against its parent on the pictures that neither learned from; one label a picture only."""
+    if data.task == "multi":
+        return Verdict("not judged", None)
+    some = data.only([item for item in data.items if item.split != "train"])
+    hits = []
+    for file in (parent, child):
+        answers = ask(some, file, selftest.open_tested(file), threads=cores())
+        right = answers.outputs["scores"].argmax(1) == answers.targets.argmax(1)
+        hits.append({item.name: bool(hit) for item, hit in zip(answers.items, right, strict=True)})
+    names = [name for name in hits[0] if name in hits[1]]
+    gain, _ = share_gain([hits[0][name] for name in names], [hits[1][name] for name in names])
+    if gain.low >= -max_drop:
+        return Verdict("proved", gain)
+    return Verdict("not contradicted" if gain.value >= -max_drop else "refused", gain)

@@ -1,0 +1,135 @@
+"""The way to a model that fits, on the disk: what was done and what came of it, so that nothing is done twice.
+
+FOLDER/road.json has a line of history a step and a point a model that was measured; runs are folders beside it.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from eyebright.errors import BadRequest, CannotWrite
+from eyebright.modelfile import Figure, ModelFile, read
+
+
+class Point(msgspec.Struct, frozen=True):
+    """A model that was made on the way, as it is on this machine."""
+
+    name: str
+    how: str
+    """In a sentence."""
+    file: str
+    """Beside road.json."""
+    figure: Figure
+    """The task's main figure, on the validation split."""
+    size_bytes: int
+    latency_ms: float
+    """One picture, one thread."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Something that was done, and why."""
+
+    said: str
+    seconds: float
+
+
+class State(msgspec.Struct):
+    """What road.json holds."""
+
+    asked: str = ""
+    """A hash of the data and of what decides how it is learned; the budget is not part of it."""
+    points: dict[str, Point] = {}
+    steps: list[Step] = []
+
+
+class Road:
+    """The folder of a fit. Raises BadRequest where it belongs to other data."""
+
+    def __init__(self, folder: Path, asked: str, force: bool = False) -> None:
+        self.folder = folder
+        self.state = State(asked)
+        self.began = time.monotonic()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            found = (folder / "road.json").read_bytes()
+        except FileNotFoundError:
+            self.save()
+            return
+        except OSError as error:
+            raise CannotWrite(f"{folder} cannot be used: {(error.strerror or str(error)).lower()}.") from None
+        try:
+            state = msgspec.json.decode(found, type=State)
+        except msgspec.DecodeError:
+            raise BadRequest(f"{folder / 'road.json'} is not what a fit leaves; take another output.") from None
+        if state.asked != asked and not force:
+            raise BadRequest(
+                f"{folder} holds a fit of other pictures or for another task; name another output, or begin anew with "
+                "--force."
+            )
+        if state.asked != asked:
+            self.clear(state)
+            return
+        self.state = state
+
+    def clear(self, old: State) -> None:
+        """Take away what another fit left, and nothing else."""
+        for point in old.points.values():
+            (self.folder / Path(point.file).name).unlink(missing_ok=True)
+        for run in self.folder.iterdir():
+            if (run / "run.json").is_file():
+                shutil.rmtree(run, ignore_errors=True)
+        self.save()
+
+    def save(self) -> None:
+        """A whole file or none."""
+        partial = self.folder / "road.json.partial"
+        try:
+            partial.write_bytes(msgspec.json.encode(self.state))
+            os.replace(partial, self.folder / "road.json")
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise CannotWrite(f"{self.folder} cannot be written: {(error.strerror or str(error)).lower()}.") from None
+
+    def point(self, name: str, make: Callable[[], tuple[bytes, str, Figure, float]]) -> Point:
+        """The point of this name; made by `make` (bytes, how, figure, milliseconds) where it is not there yet."""
+        known = self.state.points.get(name)
+        if known and (self.folder / known.file).is_file():
+            return known
+        began = time.monotonic()
+        data, how, figure, latency_ms = make()
+        file = f"{name}.onnx"
+        self.write(file, data)
+        found = Point(name, how, file, figure, len(data), latency_ms)
+        self.state.points[name] = found
+        self.state.steps.append(Step(how, time.monotonic() - began))
+        self.save()
+        return found
+
+    def note(self, said: str, seconds: float = 0.0) -> None:
+        """A step that made no model, once."""
+        if all(step.said != said for step in self.state.steps):
+            self.state.steps.append(Step(said, seconds))
+            self.save()
+
+    def write(self, name: str, data: bytes) -> None:
+        target = self.folder / name
+        partial = target.with_name(target.name + ".partial")
+        try:
+            partial.write_bytes(data)
+            os.replace(partial, target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise CannotWrite(f"{target} cannot be written: {(error.strerror or str(error)).lower()}.") from None
+
+    def open(self, point: Point) -> ModelFile:
+        return read(self.folder / point.file)
+
+
+def as_json(points: dict[str, Point]) -> list[dict[str, Any]]:
+    return [json.loads(msgspec.json.encode(point)) for point in points.values()]
