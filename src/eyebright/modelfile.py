@@ -196,6 +196,8 @@ class ModelFile(msgspec.Struct, frozen=True):
     metadata: Metadata
     contents: gate.Contents
     sha256: str
+    stored_bytes: int
+    """Where it lies; of a packed file fewer than `data` has."""
 
 
 def read(path: str | Path) -> ModelFile:
@@ -209,13 +211,14 @@ def read(path: str | Path) -> ModelFile:
 
 def from_bytes(data: bytes, path: str = "model") -> ModelFile:
     """A model file from memory; of a packed file (packed.py), what it unpacks into."""
+    stored_bytes = len(data)
     try:
         data = packed.unpack(data) if packed.is_packed(data) else data
         contents = gate.inspect(data)
         metadata = parse(contents.metadata.get(KEY))
     except BadModelFile as error:
         raise BadModelFile(f"{path}: {error}") from None
-    return ModelFile(path, data, metadata, contents, hashlib.sha256(data).hexdigest())
+    return ModelFile(path, data, metadata, contents, hashlib.sha256(data).hexdigest(), stored_bytes)
 
 
 def parse(text: bytes | None) -> Metadata:

@@ -13,11 +13,11 @@ from eyebright.evaluation.calibration import activate
 
 
 def clouds(count=120, width=6, labels=3, seed=0):
-    """Overlapping ones: embeddings (N, D) of very different scales, and which cloud each is of (N,)."""
+    """Overlapping ones: embeddings (N, D) of different scales, and which cloud each is of (N,)."""
     random = np.random.default_rng(seed)
     which = np.arange(count) % labels
     middles = 1.5 * random.normal(size=(labels, width))
-    scales = np.geomspace(0.01, 100, width)
+    scales = np.geomspace(0.5, 5, width)
     return ((middles[which] + random.normal(size=(count, width))) * scales + 5).astype(np.float32), which
 
 
@@ -28,6 +28,15 @@ def standardized(x):
 def fitted(x, targets, task, cost, weights=None):
     (head,) = logistic.path(x, targets, task, (cost,), weights)
     return head, activate(x @ head.weight.T + head.bias, task)
+
+
+def test_a_feature_that_hardly_moves_gets_no_huge_weight():
+    """By chance it goes with a label, and stretched to the others' length it would outweigh them in 8 bits."""
+    x, which = clouds(count=16, labels=2)
+    still = 5 + 1e-5 * which[:, None]
+    targets = np.eye(2, dtype=np.float32)[which]
+    head, _ = fitted(np.hstack([x, still]).astype(np.float32), targets, "single", 0.3)
+    assert np.abs(head.weight[:, -1]).max() < 10 * np.abs(head.weight[:, :-1]).max()
 
 
 @pytest.mark.parametrize("cost", [3e-3, 1e-1])

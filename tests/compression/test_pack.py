@@ -5,68 +5,16 @@ import json
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from eyebright import modelfile, packed, selftest
 from eyebright.compression import pack, share
 from eyebright.errors import BadRequest
-from eyebright.modelfile import Card, Figure, Input, Label, Metadata, Promise, Selective, Sets
+from eyebright.modelfile import Card, Figure, Promise, Selective, Sets
+from small_network import network, sealed, weights
 
 LABELS = 5
 QUICK = ("squeezenet-1.1",)
 RANDOM = np.random.default_rng(3)
-
-
-def network(side=16):
-    """Two convolutions and a matrix product: `body.weight` and `head.weight` are large, the stem is not."""
-    random = np.random.default_rng(0)
-    constants = {
-        "scale": np.array(255, np.float32),
-        "stem.weight": random.normal(0, 0.3, (32, 3, 3, 3)).astype(np.float32),
-        "stem.bias": random.normal(0, 0.1, 32).astype(np.float32),
-        "body.weight": random.laplace(0, 0.05, (64, 32, 3, 3)).astype(np.float32),
-        "body.bias": random.normal(0, 0.1, 64).astype(np.float32),
-        "head.weight": random.normal(0, 1, (64, 20)).astype(np.float32),
-        "temperature": np.array(1.5, np.float32),
-        "sides": np.array([2, 3], np.int64),
-    }
-    node = helper.make_node
-    nodes = [
-        node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
-        node("Div", ["float", "scale"], ["unit"]),
-        node("Transpose", ["unit"], ["pixels"], perm=[0, 3, 1, 2]),
-        node("Conv", ["pixels", "stem.weight", "stem.bias"], ["a"]),
-        node("Relu", ["a"], ["b"]),
-        node("Conv", ["b", "body.weight", "body.bias"], ["c"]),
-        node("Relu", ["c"], ["d"]),
-        node("ReduceMean", ["d", "sides"], ["embedding"], keepdims=0),
-        node("MatMul", ["embedding", "head.weight"], ["logits"]),
-        node("Div", ["logits", "temperature"], ["cooled"]),
-        node("Softmax", ["cooled"], ["scores"]),
-    ]
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        "small",
-        [value("image", TensorProto.UINT8, ["N", side, side, 3])],
-        [value("scores", TensorProto.FLOAT, ["N", 20]), value("logits", TensorProto.FLOAT, ["N", 20])],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-
-
-def sealed(graph, count, size, **parts):
-    given = {
-        "format": 1,
-        "name": "small",
-        "task": "single",
-        "labels": tuple(Label(f"l{at}", f"l{at}") for at in range(count)),
-        "input": Input(size=size),
-        "golden": selftest.placeholder(size, count),
-        "temperature": "temperature",
-        **parts,
-    }
-    return modelfile.from_bytes(selftest.seal(graph, Metadata(**given)), "small.onnx")
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +30,6 @@ def file():
         sets=Sets(0.1, 1, (0.9,), (0.8,), 100),
         card=Card(metrics={"top1": figure}, per_class={"l1": {"recall": figure}}, lineage=("made",), parameters=7),
     )
-
-
-def weights(model):
-    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
 # packing --------------------------------------------------------------------------------------------------------------
@@ -298,6 +242,26 @@ def test_a_packed_file_can_be_used_as_it_is(eyebright_process, tmp_path, file, c
     ended = eyebright_process("unpack", "small.eyb", "-o", "back.onnx")
     assert ended.returncode == 0, ended.stderr
     assert modelfile.read(tmp_path / "back.onnx").data == modelfile.read(tmp_path / "small.eyb").data
+
+
+def test_everywhere_the_size_is_that_of_the_packed_file(tmp_path, monkeypatch, capfd, file):
+    """What is downloaded and stored counts; what it unpacks into is said where a card is read."""
+    from eyebright.cli import run
+    from eyebright.evaluation.compare.leaderboard import entry
+
+    monkeypatch.chdir(tmp_path)
+    data = pack.pack(share.with_shared_weights(file, 2))
+    (tmp_path / "small.eyb").write_bytes(data)
+    read = modelfile.read("small.eyb")
+    assert (read.stored_bytes, file.stored_bytes) == (len(data), len(file.data))
+    assert entry("small.eyb").size_bytes == len(data)
+    assert run(["inspect", "small.eyb", "--format", "json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["size_bytes"], found["unpacked_bytes"]) == (len(data), len(read.data))
+    assert run(["inspect", "small.eyb"]) == 0
+    assert "0.01 MB packed, 0.09 MB unpacked" in capfd.readouterr().out
+    assert run(["inspect", "small.eyb", "--card"]) == 0
+    assert "size: 0.01 MB" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(

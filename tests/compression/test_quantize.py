@@ -15,16 +15,11 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from eyebright.classifier import Classifier  # noqa: E402
+from eyebright.classifier.heads import linear  # noqa: E402
 from eyebright.compression import shipped  # noqa: E402
-from eyebright.compression.quantize import quantize  # noqa: E402
-from eyebright.compression.ranges import (  # noqa: E402
-    BINS,
-    least_error,
-    measure_ranges,
-    ranges_from_json,
-    ranges_to_json,
-)
-from eyebright.encoders import Encoder  # noqa: E402
+from eyebright.compression.quantize import EVEN_STD, quantize, with_even_pixels  # noqa: E402
+from eyebright.compression.ranges import measure_ranges, ranges_from_json  # noqa: E402
+from eyebright.encoders import ENCODERS, Encoder  # noqa: E402
 from eyebright.encoders.layers import same_conv  # noqa: E402
 from eyebright.errors import BadRequest  # noqa: E402
 from eyebright.export import parity  # noqa: E402
@@ -43,13 +38,17 @@ def small(full):
     return quantize(full, shipped_ranges())
 
 
+def of_one_convolution(mean, std):
+    torch.manual_seed(0)
+    conv = same_conv(3, 8, 3, 2, act=torch.nn.ReLU6)
+    torch.nn.init.uniform_(conv.norm.running_mean, -1, 1)
+    return to_onnx(Classifier(Encoder({"stem": conv}, 8, 2), torch.nn.Linear(8, 3), "multi", mean, std), 32)
+
+
 @pytest.fixture(scope="module")
 def tiny():
     """A float model of one convolution, whose colors are normalized each by its own numbers."""
-    torch.manual_seed(0)
-    encoder = Encoder({"stem": same_conv(3, 8, 3, 2, act=torch.nn.ReLU6)}, 8, 2)
-    classifier = Classifier(encoder, torch.nn.Linear(8, 3), "multi", (123.7, 116.3, 103.5), (58.4, 57.1, 57.4))
-    return to_onnx(classifier, 32)
+    return of_one_convolution((123.7, 116.3, 103.5), (58.4, 57.1, 57.4))
 
 
 def shipped_ranges():
@@ -158,24 +157,6 @@ def test_photos_get_the_same_name(full, small):
     assert (scores.argmax(1) == small_scores.argmax(1)).mean() >= 0.95
 
 
-def test_ranges_survive_json(tiny):
-    ranges = measure_ranges(tiny, [parity.pictures(32)])
-    assert ranges_from_json(ranges_to_json(ranges)) == ranges
-    assert all(low <= 0 <= high for low, high in ranges.values())
-
-
-def test_a_rare_value_does_not_coarsen_the_steps_of_the_many():
-    """256 steps over 0..100 would leave six of them to a hundred million values below 3, for the sake of one."""
-    counts = np.zeros(BINS, np.int64)
-    counts[: BINS * 3 // 100], counts[-1] = 100_000_000, 1
-    assert least_error(0.0, 100.0, counts) == (0.0, pytest.approx(30, abs=1))
-
-
-def test_ranges_do_not_depend_on_the_batches(tiny):
-    images = parity.pictures(32)
-    assert measure_ranges(tiny, [images]) == measure_ranges(tiny, [images[:1], images[1:]])
-
-
 def test_ranges_of_another_model_are_refused(tiny, full):
     with pytest.raises(BadRequest, match="another model"):
         quantize(full, measure_ranges(tiny, [parity.pictures(32)]))
@@ -187,3 +168,103 @@ def test_pixels_that_need_arithmetic_get_it(tiny):
     small = quantize(tiny, measure_ranges(tiny, [images]))
     assert {"Cast", "Sub", "Div"} <= {node.op_type for node in small.graph.node}
     assert run(small, images)[0] == pytest.approx(run(tiny, images)[0], abs=0.02)
+
+
+def inner(image):
+    """Values away from the rim, which alone may see what a convolution adds around a picture."""
+    return image[..., 2:-2, 2:-2]
+
+
+def test_even_pixels_change_nothing_but_the_rim(tiny):
+    images = parity.pictures(32)
+    before = tiny.SerializeToString()
+    even = with_even_pixels(tiny)
+    assert tiny.SerializeToString() == before
+    ours, theirs = run(even, images)[3], run(tiny, images)[3]
+    assert inner(ours) == pytest.approx(inner(theirs), abs=1e-4)
+    assert ours == pytest.approx(theirs, abs=0.5)
+    found = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in even.graph.initializer}
+    assert np.unique(found["pixel_mean"]).tolist() == [114]
+    assert np.unique(found["pixel_std"]).tolist() == [EVEN_STD]
+
+
+def test_even_pixels_are_taken_as_they_are(tiny):
+    images = parity.pictures(32)
+    even = with_even_pixels(tiny)
+    small = quantize(even, measure_ranges(even, [images]))
+    assert not {"Cast", "Sub", "Div"} & {node.op_type for node in small.graph.node if "image" in node.input}
+    assert run(small, images)[0] == pytest.approx(run(even, images)[0], abs=0.02)
+
+
+@pytest.mark.parametrize("number", [127.5, 128.0])
+def test_one_number_for_mean_and_std_is_stored_once_and_found(number):
+    model = of_one_convolution((number,) * 3, (number,) * 3)
+    images = parity.pictures(32)
+    even = with_even_pixels(model)
+    small = quantize(even, measure_ranges(even, [images]))
+    assert "Cast" not in {node.op_type for node in small.graph.node}
+    assert run(small, images)[0] == pytest.approx(run(even, images)[0], abs=0.02)
+    assert inner(run(even, images)[3]) == pytest.approx(inner(run(model, images)[3]), abs=1e-4)
+
+
+def optimized(model, size, folder):
+    """How often ONNX Runtime uses each operator of a graph."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(folder / "optimized.onnx")
+    options.log_severity_level = 3
+    run(model, parity.pictures(size), options)
+    return Counter(node.op_type for node in onnx.load(folder / "optimized.onnx").graph.node)
+
+
+def network(name, size, width=1.0, labels=10):
+    torch.manual_seed(0)
+    encoder = ENCODERS[name](width=width, size=size)
+    return to_onnx(Classifier(encoder, linear(encoder, labels), "single", (127.0,), (60.0,)).eval(), size)
+
+
+def test_a_layer_that_is_to_stay_in_float_does(tmp_path):
+    """ONNX Runtime would give it 8 bits on its own, since what it reads and makes is rounded."""
+    full = with_even_pixels(network("resnet-8", 32))
+    ranges = measure_ranges(full, [parity.pictures(32)])
+    layers = [node.name for node in full.graph.node if node.op_type == "Conv"]
+    for kept in ([layers[2]], layers[1:4], [layers[-1]]):
+        found = optimized(quantize(full, ranges, kept), 32, tmp_path)
+        assert found["QLinearConv"] == len(layers) - len(kept)
+        assert found["Conv"] + found["FusedConv"] == len(kept)
+
+
+@pytest.mark.parametrize("name", ["squeezenet-1.1", pytest.param("googlenet", marks=pytest.mark.slow)])
+def test_branches_are_joined_and_pooled_in_integers(name, tmp_path):
+    """A single float operator between two convolutions would cost more than the convolutions gain."""
+    full = with_even_pixels(network(name, 64, 0.25))
+    small = quantize(full, measure_ranges(full, [parity.pictures(64)]))
+    before = Counter(node.op_type for node in full.graph.node)
+    found = optimized(small, 64, tmp_path)
+    assert found["QLinearConv"] == before["Conv"]
+    assert found["QLinearConcat"] == before["Concat"] > 0
+    assert found["MaxPool"] + found["NhwcMaxPool"] == before["MaxPool"] > 0
+    assert not {"Conv", "Concat", "AveragePool", "Relu"} & found.keys()
+    # what is left: the embedding, which leaves in float, and the logits
+    assert found["QuantizeLinear"] + found["DequantizeLinear"] <= 4
+
+
+QUICK = ("mobilenet-v3-small", "squeezenet-1.1")
+FAMILIES = ("alexnet", "efficientnet-lite0", "googlenet", "inception-v3", "mobilenet-v1", "mobilenet-v2",
+            "mobilenet-v3-large", "nasnet-mobile", "resnet-18", "resnet-50", "squeezenet-1.0", "vgg-11-bn")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES)])
+def test_a_file_of_any_family_has_not_a_third_of_its_bytes(name):
+    """Scales and biases of every channel with it, which weigh more in narrow networks."""
+    full = with_even_pixels(network(name, 96))
+    small = quantize(full, measure_ranges(full, [parity.pictures(96)]))
+    assert weights(small) <= 0.26 * weights(full)
+    assert small.ByteSize() <= 0.30 * full.ByteSize()
+
+
+def weights(model):
+    """Bytes of all that is multiplied, with the scales of what is rounded."""
+    multiplied = {node.input[1] for node in model.graph.node if node.op_type in ("Conv", "Gemm", "MatMul")}
+    held = {node.output[0]: node.input[:2] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    names = {part for name in multiplied for part in held.get(name, [name])}
+    return sum(onnx.numpy_helper.to_array(one).nbytes for one in model.graph.initializer if one.name in names)

@@ -78,17 +78,16 @@ def test_who_allows_more_is_not_told_worse(counts, allowed, more):
     assert words.index(other) >= words.index(one)
 
 
-@given(st.tuples(*[st.integers(0, 40)] * 4), st.floats(0.001, 0.05))
-def test_as_many_pictures_as_it_asks_for_prove_it(counts, allowed):
+@given(st.integers(40, 400), st.integers(0, 6), st.integers(0, 6), st.integers(0, 60), st.floats(0.01, 0.1))
+def test_as_many_pictures_as_it_asks_for_prove_it(both, only_a, only_b, neither, room):
     """The same table, so many times: the promise may be careful, but is kept."""
-    assume(sum(counts))
-    found = judged(*counts, allowed=allowed)
-    assume(found.word == "not contradicted" and found.needed and found.needed < 1_000_000)
-    times = -(-found.needed // sum(counts))
+    counts = both, only_a, only_b, neither
+    allowed = max(only_a - only_b, 0) / sum(counts) + room
+    times = -(-judged(*counts, allowed=allowed).needed // sum(counts))
     assert judged(*(times * count for count in counts), allowed=allowed).word == "proved"
 
 
-@pytest.mark.parametrize(("lost", "gained"), [(0.03, 0.03), (0.06, 0.02), (0.01, 0.0)])
+@pytest.mark.parametrize(("lost", "gained"), [(0.03, 0.03), (0.06, 0.02), (0.02, 0.01)])
 def test_the_bound_is_right_in_95_of_100_samples(lost, gained):
     """Of 400 pictures; chance makes it 93.5 to 96.5 of 2000 samples, and Newcombe's intervals are careful."""
     random = np.random.default_rng(0)
@@ -135,7 +134,7 @@ def test_a_sentence_names_labels_of_which_it_is_open():
     same = answers(np.ones(len(targets)), targets)
     found = verdict(same, same, targets, "single", Allowed(whole=0.01, label=0.001))
     assert (found.whole.word, found.word) == ("proved", "not contradicted")
-    assert sentence(found, LABELS).endswith("Too few of label 0, label 1 to prove it of them.")
+    assert sentence(found, LABELS).endswith("Too few of label 1 to prove it of them.")
 
 
 def ranked(count, labels, seed=0):

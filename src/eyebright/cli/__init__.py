@@ -38,7 +38,7 @@ VERBS = {
     "corrupt": "Judge a model under noise, blur and bad light.",
     "explain": "Show where in a picture the evidence for a label lies.",
     "frontier": "Draw which networks are best for what they cost.",
-    "prune": "Make a trained network smaller and faster, by what it needs least.",
+    "prune": "Take out what a trained network needs least.",
     "pack": "Pack a model file into one small file, bit for bit.",
     "unpack": "Write the model file that a packed file holds.",
     "bench": "Measure what model files cost on this machine.",

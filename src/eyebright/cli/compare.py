@@ -160,7 +160,7 @@ def _side(side: "Side") -> dict[str, Any]:
     from eyebright.measure import latency
 
     costs = {
-        "size_bytes": len(side.file.data),
+        "size_bytes": side.file.stored_bytes,
         "memory_bytes": side.measured.memory_bytes,
         "macs": side.measured.macs,
     }

@@ -43,6 +43,14 @@ def write(
     judged: "Judged", steps: Sequence[str], output: Path, html: Path | None, form: str, strict: bool, part: str
 ) -> None:
     """Both models side by side, the verdict, and the file if it holds. Raises Refused where it does not."""
+    show(judged, steps, html, form, part)
+    held(judged, steps, form, lambda: judged.must_hold(strict))
+    options.write_bytes(output, judged.after.file.data)
+    say(judged, steps, output, form)
+
+
+def show(judged: "Judged", steps: Sequence[str], html: Path | None, form: str, part: str) -> None:
+    """Both models side by side, on the screen and as a page, and what was done."""
     from eyebright.cli import compare
     from eyebright.evaluation.compare.page import page
 
@@ -55,19 +63,26 @@ def write(
         for step in steps:
             click.echo(f"- {options.one_line(step)}")
         click.echo()
+
+
+def held(judged: "Judged", steps: Sequence[str], form: str, must_hold: Callable[[], None]) -> None:
+    """Raise Refused where `must_hold` does; as JSON the comparison is told all the same."""
     try:
-        judged.must_hold(strict)
+        must_hold()
     except Refused:
         if form == "json":
             click.echo(json.dumps({"model": None, **as_json(judged, steps)}, ensure_ascii=False))
         raise
-    options.write_bytes(output, judged.after.file.data)
+
+
+def say(judged: "Judged", steps: Sequence[str], output: Path, form: str) -> None:
+    """What was written, and the verdict."""
     if form == "json":
         click.echo(json.dumps({"model": str(output), **as_json(judged, steps)}, ensure_ascii=False))
         return
     click.echo(click.wrap_text(options.one_line(judged.sentence), 98))
-    size = len(judged.after.file.data) / 1e6
-    click.echo(f"{output}: {size:.2f} MB, {len(judged.after.file.data) / len(judged.before.file.data):.2f} of before")
+    size, before = judged.after.file.stored_bytes, judged.before.file.stored_bytes
+    click.echo(f"{output}: {size / 1e6:.2f} MB, {size / before:.2f} of before")
 
 
 def as_json(judged: "Judged", steps: Sequence[str]) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def write(
     (cost,) = measure.in_turns([file], provider)
     facts = Facts(
         split=split,
-        size_bytes=len(file.data),
+        size_bytes=file.stored_bytes,
         sha256=file.sha256,
         command=shlex.join(["eyebright", *sys.argv[1:]]),
         machine=f"{measure.machine()}; {cost.runtime}",

@@ -54,6 +54,7 @@ for at in scores[0].argsort()[::-1][:3]:
 @click.option("--positive", metavar="LABEL", help="Of yes/no: the label that is the yes.")
 @click.option("--reader", metavar="NAME", help="The data's format, where it is detected wrongly.")
 @of_contract
+@click.option("--set", "keys", metavar="KEY=VALUE", multiple=True, help="A key of its recipes, as encoder or size.")
 @options.threads
 @options.text_or_json
 @options.plain
@@ -72,6 +73,7 @@ def command(
     max_class_drop: float,
     strict: bool,
     html: Path | None,
+    keys: tuple[str, ...],
     threads: int | None,
     form: str,
     plain: bool,
@@ -88,7 +90,7 @@ def command(
       eyebright fit photos/ -o phone.onnx --max-latency 20ms --device phone.toml
     """
     from eyebright.cli.prune import BYTES, MILLISECONDS, quantity
-    from eyebright.cli.train import Show, known_task, minutes, read
+    from eyebright.cli.train import Show, known_task, minutes, of_sets, read
     from eyebright.measure import device
 
     with extra("train", "fitting a model"):
@@ -109,7 +111,8 @@ def command(
     source = {"path": data, "reader": reader, "task": known_task(task) if task else None, "positive": positive}
     dataset = read(source, show)
     with Stop(show) as stop:
-        fitted = fit(dataset, output.with_suffix(".fit"), budget, time_m, show, stop, force, threads or 0)
+        given = {**of_sets(keys), **({"threads": threads} if threads else {})}
+        fitted = fit(dataset, output.with_suffix(".fit"), budget, time_m, show, stop, force, given)
     show.clear()
     fitted.judged.must_hold(strict)
     options.write_bytes(output, fitted.file.data)

@@ -36,7 +36,8 @@ def command(model: str | None, labels: bool, card: bool, schema: bool, form: str
     if form == "json":
         metadata: dict[str, Any] = json.loads(msgspec.json.encode(file.metadata))
         found = {"operators": dict(file.contents.operators.most_common()), "values": file.contents.values}
-        entry = {"path": file.path, "size_bytes": len(file.data), "sha256": file.sha256, "graph": found}
+        sizes = {"size_bytes": file.stored_bytes, "unpacked_bytes": len(file.data)}
+        entry = {"path": file.path, **sizes, "sha256": file.sha256, "graph": found}
         click.echo(json.dumps({**entry, "metadata": metadata}, ensure_ascii=False))
         return 0
     if card:
@@ -58,12 +59,13 @@ def tell(file: "ModelFile", labels: bool) -> None:
     parts = [f"{len(metadata_.labels):,} labels"] + (
         [f"{len(metadata_.hierarchy):,} above them"] * bool(metadata_.hierarchy)
     )
+    whole = f" packed, {len(file.data) / 1e6:.2f} MB unpacked" if file.stored_bytes != len(file.data) else ""
     rows = [
         ("", card.description),
         ("task", f"{metadata_.task}, {', '.join(parts)}"),
         ("input", f"{spec.size} x {spec.size} pixels: {crop}, {spec.interpolation}"),
         ("sizes", ", ".join(map(str, spec.sizes))),
-        ("file", f"{len(file.data) / 1e6:.2f} MB, {card.precision}, format {metadata_.format}"),
+        ("file", f"{file.stored_bytes / 1e6:.2f} MB{whole}, {card.precision}, format {metadata_.format}"),
         ("parameters", f"{card.parameters:,}" if card.parameters else ""),
         ("calibration", card.calibration),
         (

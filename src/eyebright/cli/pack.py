@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eyebright.cli import options
-from eyebright.errors import BadRequest
+from eyebright.errors import BadRequest, extra
 
 if TYPE_CHECKING:
     from eyebright.compression.pack import Account
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DEPTH = 8
 """Bits where a size is asked for and none are named: how many values a tensor needs is then left to their price."""
+LEARN = "10m"
 UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6}
 
 
@@ -27,7 +28,16 @@ UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6}
 )
 @click.option("--prune", metavar="SHARE", type=float, help="First make this share of the weights 0; 0.3 is 30%.")
 @click.option("--max-size", metavar="SIZE", help="Share weights just so far that the file has no more: 480kB, 0.7MB.")
+@click.option(
+    "--unlabeled",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(readable=False),
+    help="Let shared weights learn from these pictures to answer as before; nobody needs to label them. Repeatable.",
+)
+@click.option("--time", "learn", metavar="10m", help="With --unlabeled: how long they learn; 10m by default.")
 @options.text_or_json
+@options.plain
 @options.trust
 @options.force
 def command(
@@ -36,19 +46,23 @@ def command(
     bits: int | None,
     prune: float | None,
     max_size: str | None,
+    unlabeled: tuple[str, ...],
+    learn: str | None,
     form: str,
+    plain: bool,
     trust: bool,
     force: bool,
 ) -> int:
     """Pack a model file into one small file, which every other command takes as it is.
 
     It unpacks into the same bytes. With --bits, --prune or --max-size the weights are changed first, which makes the
-    file far smaller and costs accuracy: measure how much.
+    file far smaller and costs accuracy: measure how much. With --unlabeled some of that is won back.
 
     \b
       eyebright pack run/model.onnx -o small.eyb
       eyebright pack run/model.onnx --max-size 480kB -o small.eyb
       eyebright pack int8.onnx --bits 4 --prune 0.3 -o small.eyb
+      eyebright pack run/model.onnx --max-size 480kB --unlabeled holiday/ --time 10m -o small.eyb
     """
     from eyebright import models, trial
     from eyebright.compression.pack import account, pack
@@ -59,15 +73,18 @@ def command(
     file = read(models.path(model))
     if prune is not None and not 0 <= prune < 1:
         raise BadRequest(f"--prune takes a share of the weights, 0 to 1; {prune:g} is not (30% is 0.3).")
+    seconds = learning_s(learn, unlabeled, shares=bits is not None or max_size is not None)
     changes = any(asked is not None for asked in (bits, prune, max_size))
     most_bytes = size_in_bytes(max_size) if max_size is not None else None
     if changes and not trust and file.sha256 not in models.SHIPPED.values():
         trial.prove(file)
-    if most_bytes is not None:
-        whole, data = within(file, most_bytes, bits or DEPTH, prune or 0.0)
+    if unlabeled:
+        whole = learned(file, bits, prune or 0.0, most_bytes, unlabeled, seconds, plain)
+    elif most_bytes is not None:
+        whole, _ = within(file, most_bytes, bits or DEPTH, prune or 0.0)
     else:
         whole = with_shared_weights(file, bits, prune or 0.0) if changes else file
-        data = pack(whole)
+    data = pack(whole)
     options.write_bytes(output, data)
     found = account(whole, data)
     if form == "json":
@@ -84,6 +101,44 @@ def command(
     return 0
 
 
+def learning_s(learn: str | None, unlabeled: tuple[str, ...], shares: bool) -> float:
+    """Seconds that --time says. Raises BadRequest where there is nothing to learn, or nothing to learn from."""
+    from eyebright.cli.train import minutes
+
+    if unlabeled and not shares:
+        raise BadRequest("--unlabeled teaches weights that are shared: give --bits or --max-size too.")
+    if learn is not None and not unlabeled:
+        raise BadRequest("--time is how long shared weights learn: say from which pictures with --unlabeled.")
+    return 60 * minutes(learn or LEARN)
+
+
+def learned(
+    file: "ModelFile",
+    bits: int | None,
+    prune: float,
+    most_bytes: int | None,
+    paths: tuple[str, ...],
+    seconds: float,
+    plain: bool,
+) -> "ModelFile":
+    """The model file with shared weights that learned from the pictures at these paths."""
+    from eyebright.cli.train import Show
+    from eyebright.compression.share import with_shared_weights, within
+
+    with extra("train", "learning from pictures"):
+        from eyebright.compression.centers import LEANER, taught
+        from eyebright.training.distill import unlabeled
+    show = Show(plain)
+    pictures = [unlabeled(path, None, show) for path in paths]
+    if most_bytes is None:
+        shared = with_shared_weights(file, bits, prune)
+    else:
+        shared, _ = within(file, round(LEANER * most_bytes), bits or DEPTH, prune)
+    whole = taught(file, shared, pictures, seconds, show, most_bytes)
+    show.clear()
+    return whole
+
+
 def size_in_bytes(text: str) -> int:
     """Bytes of "480kB", "0.7 MB" or "480000"; MB is 10^6 bytes. BadRequest for anything else."""
     found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(b|kb|mb|)\s*", text, re.IGNORECASE | re.ASCII)
@@ -94,11 +149,11 @@ def size_in_bytes(text: str) -> int:
 
 
 def tell(file: "ModelFile", found: "Account", output: Path) -> None:
-    times = len(file.data) / found.size_bytes
+    times = file.stored_bytes / found.size_bytes
     click.echo(
         options.one_line(
             f"{output}: {found.size_bytes / 1e6:.3f} MB, {times:.1f} times smaller than {file.path} "
-            f"({len(file.data) / 1e6:.3f} MB)"
+            f"({file.stored_bytes / 1e6:.3f} MB)"
         )
     )
     click.echo(
@@ -114,9 +169,9 @@ def as_json(file: "ModelFile", whole: "ModelFile", found: "Account", output: Pat
         "model": file.path,
         "packed": str(output),
         "size_bytes": {"value": found.size_bytes},
-        "before": {"size_bytes": {"value": len(file.data)}, "sha256": file.sha256},
+        "before": {"size_bytes": {"value": file.stored_bytes}, "sha256": file.sha256},
         "unpacked": {"size_bytes": {"value": len(whole.data)}, "sha256": whole.sha256},
-        "ratio": len(file.data) / found.size_bytes,
+        "ratio": file.stored_bytes / found.size_bytes,
         "weights": found.weights,
         "bits_per_weight": found.bits_per_weight,
         "zeros": found.zeros,

@@ -1,17 +1,14 @@
 """`eyebright prune`: from a run to a smaller, faster one."""
 
-import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from eyebright.cli import options
+from eyebright.cli import contract, options
+from eyebright.cli.contract import of_contract
 from eyebright.errors import BadRequest, extra
-
-if TYPE_CHECKING:
-    from eyebright.compression.prune import Pruned
 
 BYTES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "b": 1.0}
 MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -35,7 +32,7 @@ MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="It is pruned bit by bit.")
 @click.option("--time", "promised", metavar="10m", help="Of the fine-tuning: 90s, 10m, 2h; 12 passes by default.")
 @click.option("--set", "keys", metavar="KEY=VALUE", multiple=True, help="Any key of the fine-tuning's recipe.")
-@click.option("--max-drop", type=float, default=0.5, show_default=True, help="Percentage points of top-1 it may cost.")
+@of_contract
 @click.option("--data", metavar="DATA", help="The run's pictures, where they are not any more where it found them.")
 @options.text_or_json
 @options.plain
@@ -53,6 +50,9 @@ def command(
     promised: str | None,
     keys: tuple[str, ...],
     max_drop: float,
+    max_class_drop: float,
+    strict: bool,
+    html: Path | None,
     data: str | None,
     form: str,
     plain: bool,
@@ -79,8 +79,9 @@ def command(
         keep=keep or 0.0,
         int8=int8,
     )
-    if not 0 <= max_drop <= 100:
-        raise BadRequest(f"--max-drop is in percentage points, 0 to 100; {max_drop:g} is not.")
+    allowed = contract.allowed(max_drop, max_class_drop)
+    if html:
+        options.must_be_free(html, force)
     show = Show(plain)
     source = where(run, data)
     pruned = prune(
@@ -92,14 +93,21 @@ def command(
         importance=importance,
         rounds=rounds,
         minutes=minutes(promised) if promised else 0.0,
-        max_drop=max_drop / 100,
+        allowed=allowed,
+        strict=strict,
         keys=of_sets(keys),
         force=force,
         source=source,
         tell=show,
     )
     show.clear()
-    tell(pruned, form)
+    judged = pruned.judged
+    assert judged is not None
+    reported = f"{judged.found.pictures:,} pictures of {judged.data.name} that had no say in making it"
+    contract.show(judged, pruned.steps, html, form, reported)
+    contract.held(judged, pruned.steps, form, lambda: pruned.must_hold(strict))
+    contract.say(judged, pruned.steps, pruned.model, form)
+    click.echo(f"Read it: {pruned.run / 'report.html'}", err=True)
     return 0
 
 
@@ -130,38 +138,3 @@ def where(run: Path, data: str | None) -> dict[str, Any]:
     if not Path(source["path"]).exists():
         raise BadRequest(f"{source['path']}, on which {run} learned, is gone; say with --data where its pictures are.")
     return source
-
-
-def tell(pruned: "Pruned", form: str) -> None:
-    """What it came to."""
-    import msgspec
-
-    before, after = pruned.latency_ms
-    if form == "json":
-        figures = {key: msgspec.to_builtins(figure) for key, figure in pruned.figures.items()}
-        said = {
-            "model": str(pruned.model),
-            "split": pruned.split,
-            "speedup": msgspec.to_builtins(pruned.speedup),
-            "latency_ms": {"before": before, "after": after},
-            "size_bytes": {"before": pruned.size_bytes[0], "after": pruned.size_bytes[1]},
-            "verdict": pruned.verdict.word,
-            "gain": None if pruned.verdict.gain is None else pruned.verdict.gain._asdict(),
-            "without": pruned.shape.without,
-            **figures,
-        }
-        click.echo(json.dumps(said))
-        return
-    faster = pruned.speedup
-    click.echo(
-        f"{before:.2f} ms before, {after:.2f} ms after: {faster.value:.2f} times as fast "
-        f"({faster.low:.2f} to {faster.high:.2f}, one thread)"
-    )
-    click.echo(f"{pruned.size_bytes[0] / 1e6:.2f} MB before, {pruned.size_bytes[1] / 1e6:.2f} MB after")
-    change = pruned.verdict.gain
-    if change is not None:
-        click.echo(
-            f"top-1 {100 * change.value:+.1f} points ({100 * change.low:+.1f} to {100 * change.high:+.1f}) on "
-            f"validation and test; within what was allowed: {pruned.verdict.word}"
-        )
-    click.echo(f"Read it: {pruned.run / 'report.html'}", err=True)

@@ -79,10 +79,7 @@ def command(
         trial.prove(file)
     dataset = pictures(data, report, reader, file.metadata)
     show = Show(plain)
-    if light:
-        made = lighter(file, dataset, may, light, show)
-    else:
-        made = to_int8(file, dataset, may, show, learn_s)
+    made = lighter(file, dataset, may, light, show) if light else to_int8(file, dataset, may, show, learn_s)
     show.clear()
     reported = f"{made.judged.found.pictures:,} pictures of {made.judged.data.name} that had no say in making it"
     contract.write(made.judged, made.steps, output, html, form, strict, reported)

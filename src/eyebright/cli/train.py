@@ -196,6 +196,10 @@ def read(source: dict[str, Any], show: "Show") -> "Dataset":
 
     reader, task, positive, crops = (source.get(key) for key in ("reader", "task", "positive", "crops"))
     dataset = Dataset.read(source["path"], reader, task, positive, bool(crops))
+    if source.get("halved"):
+        from eyebright.compression.parts import parts
+
+        dataset = parts(dataset)  # half of the validation pictures will judge what was made of a run
     counts = Counter(item.split for item in dataset.items)
     splits = ", ".join(f"{counts[split]:,} {split}" for split in SPLITS if counts[split])
     show.say(f"{dataset.name}: {len(dataset.labels)} labels, task {dataset.task}; {splits}.")

@@ -54,7 +54,7 @@ def command(model: str | None, provider: str, threads: int | None, form: str, tr
         return 0 if passed else 2
     names = {label.id: options.one_line(label.label) for label in file.metadata.labels}
     tolerance = file.metadata.golden.tolerance
-    click.echo(f"{options.one_line(file.metadata.name)}, {len(file.data) / 1e6:.2f} MB, on {runtime.name}")
+    click.echo(f"{options.one_line(file.metadata.name)}, {file.stored_bytes / 1e6:.2f} MB, on {runtime.name}")
     for number, outcome in enumerate(outcomes, 1):
         word = "as expected" if outcome.passed else "WRONG"
         seen = f"{names[outcome.got]}" + ("" if outcome.got == outcome.expected else f", not {names[outcome.expected]}")

@@ -203,7 +203,7 @@ class Taylor:
         rows: dict[nn.Module, list[Tensor]] = {layer: [] for layer in layers}
         for some, wanted in zip(torch.split(pixels, BATCH), torch.split(targets, BATCH), strict=True):
             network.zero_grad()
-            images = classifier.normalize(some).contiguous()  # or oneDNN's backward pass writes where it must not
+            images = classifier.normalize(some).contiguous()  # channels-last, oneDNN may write where it must not
             loss(network(images), wanted).backward()  # type: ignore[no-untyped-call]
             for layer in layers:
                 assert layer.weight.grad is not None

@@ -34,7 +34,7 @@ class Judged(NamedTuple):
 
     @property
     def smaller(self) -> bool:
-        return len(self.after.file.data) < len(self.before.file.data)
+        return self.after.file.stored_bytes < self.before.file.stored_bytes
 
     @property
     def faster(self) -> bool:

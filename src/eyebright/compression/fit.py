@@ -9,10 +9,10 @@ A model is there from the first minute; each step says what it does and why, and
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -93,17 +93,18 @@ def fit(
     tell: Tell,
     stop: Callable[[], bool] = lambda: False,
     force: bool = False,
-    threads: int = 0,
+    keys: Mapping[str, Any] | None = None,
 ) -> Fitted:
     """Make a model within a budget, in about so many minutes; `folder` keeps what was done, for another try.
 
-    `stop` is asked now and then: once it says so, what there is, is finished. Raises Refused where no model within the
-    budget keeps what is allowed; its sentence has the nearest that can be reached.
+    `stop` is asked now and then: once it says so, what there is, is finished. `keys` are keys of all recipes, such as
+    `encoder` and `size`. Raises Refused where no model within the budget keeps what is allowed; its sentence has the
+    nearest that can be reached.
     """
     began = time.monotonic()
     whole = parts(without_copies(data, tell))
-    road = Road(folder, asked(whole), force)
-    maker = Maker(whole, road, budget, began + 60 * minutes, tell, stop, threads)
+    road = Road(folder, asked(whole, keys or {}), force)
+    maker = Maker(whole, road, budget, began + 60 * minutes, tell, stop, keys or {})
     head = maker.head()
     maker.int8("head-int8", head, "the head alone, in 8 bits: the network itself as it was published")
     full = head
@@ -118,8 +119,10 @@ def fit(
     return finished(maker, full)
 
 
-def asked(data: Dataset) -> str:
-    return hashlib.sha256(f"fit 1 {data.content_hash}".encode()).hexdigest()
+def asked(data: Dataset, keys: Mapping[str, Any]) -> str:
+    """What a road is for: these pictures, learned in this way. How many threads that takes does not matter."""
+    how = sorted((key, str(value)) for key, value in keys.items() if key != "threads")
+    return hashlib.sha256(f"fit 1 {data.content_hash} {how}".encode()).hexdigest()
 
 
 class Maker:
@@ -133,7 +136,7 @@ class Maker:
         deadline: float,
         tell: Tell,
         stop: Callable[[], bool],
-        threads: int,
+        keys: Mapping[str, Any],
     ) -> None:
         self.whole = whole
         self.shown = whole.only([item for item in whole.items if item.split != "test"])
@@ -143,7 +146,7 @@ class Maker:
         self.deadline = deadline
         self.told = tell
         self.stop = stop
-        self.keys = {"threads": threads}
+        self.keys = dict(keys)
         self.few = len(self.shown.items) < FEW
 
     @property
@@ -170,8 +173,9 @@ class Maker:
         if about and (folder / MODEL).is_file():
             return result_of(folder)
         began = time.monotonic()
+        given = None if about else recipe
         result = train(
-            self.shown, folder, None if about else recipe, resume=bool(about), anyway=True, tell=self.tell, source={}
+            self.shown, folder, given, resume=bool(about), force=not about, anyway=True, tell=self.tell, source={}
         )
         self.road.note(f"{name}: learned in mode {recipe.mode}", time.monotonic() - began)
         return result
@@ -261,11 +265,19 @@ class Maker:
         if not Run(folder).about():
             minutes = max(self.left_m * CHILD, 0.5)
             goal = Goal(size_bytes=wanted, int8=True)
-            keys = {**self.keys}
+            full = self.road.folder / "full"
             prune(
-                self.road.folder / "full", folder, goal, self.shown, minutes=minutes, max_drop=1.0, keys=keys,
-                source={}, tell=self.tell,
-            )  # fmt: skip
+                full,
+                folder,
+                goal,
+                self.shown,
+                minutes=minutes,
+                allowed=None,
+                keys=self.keys,
+                force=True,
+                source={},
+                tell=self.tell,
+            )
         self.run(name, Recipe())
         return self.int8(f"{name}-int8", read(folder / MODEL), f"channels taken out to {wanted / 1e6:.2f} MB, taught")
 

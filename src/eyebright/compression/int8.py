@@ -297,7 +297,9 @@ def too_far(case: Case, limits: Ranges, nearest: Way, back: Sequence[str], file:
     ]
     worst = ", ".join(name for share, name in sorted(lost, reverse=True)[:NAMED] if share)
     layers = f", even with {', '.join(back[:NAMED])}{' ...' if len(back) > NAMED else ''} in float" if back else ""
-    what = "allow more (--max-drop)." if learn_s else "let the rounding learn (--learn 10m), or allow more (--max-drop)."
+    what = (
+        "allow more (--max-drop)." if learn_s else "let the rounding learn (--learn 10m), or allow more (--max-drop)."
+    )
     return (
         f"Nothing is written: in 8 bits it loses {100 * nearest.lost:.2f} points on the validation split and "
         f"{100 * case.allowed.whole:g} are allowed{layers}{f'; most is lost of {worst}' if worst else ''}; {what}"

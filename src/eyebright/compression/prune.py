@@ -1,18 +1,19 @@
 """A run with less in its network: channels or blocks are taken out, and what is left learns from what it was.
 
 a run -> its best weights -> norms settled -> in rounds: rank, take out, measure anew -> the genotype and its weights
--> fine-tuned, with the run's model file as teacher -> another run
+-> fine-tuned, with the run's model file as teacher -> another run -> judged beside the first, on the test split
 
 What is aimed at is measured: the latency of the exported graph, the bytes of a model file, or multiply-adds.
 """
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -25,15 +26,15 @@ from eyebright.classifier import Classifier
 from eyebright.compression import blocks, channels
 from eyebright.compression.blocks import divergence
 from eyebright.compression.channels import AT_ONCE, BATCH, IMPORTANCES, Importance
+from eyebright.compression.contract import Judged, judge
 from eyebright.compression.norms import recalibrate, settle, show
+from eyebright.compression.parts import parts
 from eyebright.data import Dataset
 from eyebright.encoders import slim
 from eyebright.encoders.count import count
 from eyebright.encoders.slim import Slim
-from eyebright.errors import BadRequest
-from eyebright.evaluation.answers import ask
-from eyebright.evaluation.intervals import Interval
-from eyebright.evaluation.paired import share_gain
+from eyebright.errors import BadRequest, CannotWrite, Refused
+from eyebright.evaluation.drop import Allowed
 from eyebright.export.onnx import to_onnx
 from eyebright.measure import in_turns, latency, speedup
 from eyebright.modelfile import Figure, Head, Input, Metadata, ModelFile
@@ -47,6 +48,7 @@ from eyebright.training.network import drawn, input_size
 from eyebright.training.run import MODEL, PARTS, Run, may_open
 
 By = Literal["channels", "blocks"]
+T = TypeVar("T")
 WAYS: tuple[By, ...] = ("channels", "blocks")
 PICTURES = 256
 """Of the training split, by which channels and blocks are ranked and norms measured."""
@@ -116,6 +118,8 @@ class Slimmed(NamedTuple):
     shape: Slim
     value: float
     """Of what was aimed at."""
+    steps: tuple[str, ...]
+    """How, a sentence for each round."""
 
 
 class Pruned(NamedTuple):
@@ -123,22 +127,27 @@ class Pruned(NamedTuple):
 
     run: Path
     model: Path
+    """Absent where `judged` is refused."""
     shape: Slim
     figures: dict[str, Figure]
     split: str
-    speedup: Figure
-    latency_ms: tuple[float, float]
-    """Before and after."""
-    size_bytes: tuple[int, int]
-    verdict: "Verdict"
+    judged: Judged | None
+    """The child beside its parent."""
+    steps: tuple[str, ...]
+    """What was done, a sentence each."""
 
+    def must_hold(self, strict: bool = False) -> None:
+        """Raise Refused where the contract does not hold; `strict`: where it is not proved."""
+        try:
+            if self.judged:
+                self.judged.must_hold(strict)
+        except Refused as error:
+            raise Refused(str(error).replace(*self.instead, 1)) from None
 
-class Verdict(NamedTuple):
-    """Whether what it cost is within what was allowed."""
-
-    word: Literal["proved", "not contradicted", "refused", "not judged"]
-    gain: Interval | None
-    """Share of pictures of validation and test, paired: what the child names rightly less what the parent does."""
+    @property
+    def instead(self) -> tuple[str, str]:
+        """What a refusal says of a file, and what is true of a folder."""
+        return "Nothing is written", f"{self.run} stays without {self.model.name}"
 
 
 def prune(
@@ -151,7 +160,8 @@ def prune(
     importance: Importance = "taylor",
     rounds: int = 3,
     minutes: float = 0.0,
-    max_drop: float = 0.005,
+    allowed: Allowed | None = Allowed(),  # noqa: B008
+    strict: bool = False,
     keys: dict[str, Any] | None = None,
     force: bool = False,
     source: dict[str, Any] | None = None,
@@ -159,9 +169,11 @@ def prune(
 ) -> Pruned:
     """Prune the network of the folder `run` and fine-tune it on `data` into the folder `output`.
 
-    `minutes` is the time of the fine-tuning, `keys` are keys of its recipe. Raises BadRequest where the run cannot be
-    pruned or the goal cannot be reached; then nothing is written; and where the child names a larger share of pictures
-    wrongly than `max_drop` more; then its folder has no model file.
+    `minutes` is the time of the fine-tuning, `keys` are keys of its recipe. The child is judged beside its parent on
+    the test split, or on half of the validation pictures, which it then does not see; where it loses more than is
+    `allowed`, or with `strict` where that is not proved, its folder has no model file and `Pruned.must_hold` raises
+    Refused. Without `allowed` nobody judges. Raises BadRequest where the run cannot be pruned or the goal cannot be
+    reached, and then nothing is written; CannotWrite.
     """
     if by not in WAYS or importance not in IMPORTANCES:
         raise BadRequest(f"by is one of {', '.join(WAYS)}, and importance one of {', '.join(IMPORTANCES)}.")
@@ -172,39 +184,49 @@ def prune(
     if [label.id for label in data.labels] != labels or data.task != parent.classifier.task:
         raise BadRequest(f"{data.name} has other labels than {run} was trained for; give the data of that run.")
     may_open(Run(Path(output)), "", False, force)
+    halved = allowed is not None and not any(item.split == "test" for item in data.items)
+    if allowed is not None:
+        data = parts(data)
     torch.set_num_threads(parent.recipe.threads or cores())
     tell(Said(f"Looking at {PICTURES} training pictures ..."))
     seen = look(parent, data, tell)
     scale = Scale(parent, goal)
     small = slimmer(parent, seen, scale, by, importance, rounds, tell)
-    with TemporaryDirectory() as folder:
-        parts = Run(Path(folder))
-        parts.write(PARTS[0], small.shape.write())
-        parts.write(PARTS[1], save({name: value.contiguous() for name, value in small.classifier.state_dict().items()}))
-        recipe = child_recipe(parent, parts.path, minutes, keys or {})
+    with somewhere() as folder:
+        begun = Run(folder)
+        begun.write(PARTS[0], small.shape.write())
+        begun.write(PARTS[1], weights_of(small.classifier, parent.recipe.head, labels))
+        recipe = child_recipe(parent, folder, minutes, keys or {})
+        source = {**(source or {}), **({"halved": True} if halved else {})}
         result = train(data, output, recipe, force=force, anyway=True, tell=tell, source=source)
-    file = modelfile.read(result.model)
-    verdict = judged(parent.file, file, data, max_drop)
-    if verdict.word == "refused":
-        assert verdict.gain is not None
+    judged = None
+    if allowed is not None:
+        judged = judge(parent.file, modelfile.read(result.model), data.part("test"), allowed, tell)
+    steps = (*small.steps, f"learned from {parent.run / MODEL}")
+    pruned = Pruned(result.run, result.model, small.shape, result.figures, result.split, judged, steps)
+    try:
+        pruned.must_hold(strict)
+    except Refused:
         result.model.unlink()
-        raise BadRequest(
-            f"It lost {-100 * verdict.gain.value:.1f} points of top-1 and {100 * max_drop:g} were allowed, so {output} "
-            "has no model file: prune less, let it learn for longer, or allow more with --max-drop."
-        )
-    tell(Said("Measuring it against what it was ..."))
-    before, after = in_turns([parent.file, file])
-    return Pruned(
-        result.run,
-        result.model,
-        small.shape,
-        result.figures,
-        result.split,
-        speedup(before, after),
-        (latency(before).value, latency(after).value),
-        (len(parent.file.data), len(file.data)),
-        verdict,
-    )
+    return pruned
+
+
+@contextmanager
+def somewhere() -> Iterator[Path]:
+    """A folder for a while."""
+    try:
+        folder = TemporaryDirectory()
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise CannotWrite(f"The folder for temporary files has no room for a network's weights: {why}.") from None
+    with folder as name:
+        yield Path(name)
+
+
+def weights_of(classifier: Classifier, head: str, labels: Sequence[str]) -> bytes:
+    """A .safetensors file that says of which kind and of which labels its head is."""
+    tensors = {name: value.contiguous() for name, value in classifier.state_dict().items()}
+    return save(tensors, {"head": head, "labels": json.dumps(labels)})
 
 
 def read_parent(run: Path) -> Parent:
@@ -329,9 +351,9 @@ def slimmer(
             return blocks.without(classifier, shape, gone)
         return channels.without(classifier, shape, gone)
 
-    def sized(gone: Sequence[Any], measure: Callable[[Classifier], float]) -> float:
-        found = measure(less(gone)[0])
-        if goal.latency_ms and measure == scale.of:
+    def sized(gone: Sequence[Any]) -> float:
+        found = scale.of(less(gone)[0])
+        if goal.latency_ms:
             tell(Said(f"Measured without {len(gone):,} {units(by)}: {goal.words(found)}."))
         return found
 
@@ -345,20 +367,25 @@ def slimmer(
         )
     share = goal.value / scale.start
     value = scale.start
+    steps = []
     for number in range(1, rounds + 1):
         last = number == rounds
         if number > 1:
             plan = ranked(classifier)
-        aim = goal.value if last else share ** (number / rounds)
-        gone, value = fewest(plan, aim, partial(sized, measure=scale.of if last else scale.share))
+        part = share ** (number / rounds)
+        if last or not goal.latency_ms:
+            gone, value = fewest(plan, goal.value if last else part * scale.start, sized)
+        else:
+            gone, _ = fewest(plan, part, lambda some: scale.share(less(some)[0]))
+            gone, value = not_below(gone, part * scale.start, sized)
         classifier, shape = less(gone)
         recalibrate(classifier, seen.pixels)
         if not last and gone:
             recover(classifier, seen.pixels, wanted, parent.recipe.seed + number)
         moved = divergence(wanted, show_without_gradient(classifier, seen.pixels), classifier.task)
-        what = goal.words(value) if last else f"{value:.0%} of the multiply-adds"
-        tell(Said(f"Round {number} of {rounds}: {len(gone):,} {units(by)} out, {what}; its answers moved {moved:.3f}."))
-    return Slimmed(classifier, shape, value)
+        steps.append(f"round {number} of {rounds}: {len(gone):,} {units(by)} out, {goal.words(value)}")
+        tell(Said(f"{steps[-1].capitalize()}; its answers moved {moved:.3f}."))
+    return Slimmed(classifier, shape, value, tuple(steps))
 
 
 def units(by: By) -> str:
@@ -386,6 +413,17 @@ def fewest(plan: Sequence[Any], limit: float, value: Callable[[Sequence[Any]], f
         else:
             low = middle
     return plan[: best[1]], best[0]
+
+
+def not_below(gone: Sequence[T], limit: float, value: Callable[[Sequence[T]], float]) -> tuple[Sequence[T], float]:
+    """As much of the beginning of what shall go as leaves `value` at `limit` at least, and its value.
+
+    >>> not_below("abcdefgh", 5.0, lambda gone: 8.0 - len(gone))
+    ('abc', 5.0)
+    """
+    while (found := value(gone)) < limit and gone:
+        gone = gone[: len(gone) * 3 // 4]
+    return gone, found
 
 
 @torch.no_grad()
@@ -429,20 +467,3 @@ def child_recipe(parent: Parent, parts: Path, minutes: float, keys: dict[str, An
     if "teacher" in {field.name for field in fields(Recipe)}:
         given["teacher"] = str((parent.run / MODEL).absolute())
     return Recipe.of("finetune", {**given, **keys})
-
-
-def judged(parent: ModelFile, child: ModelFile, data: Dataset, max_drop: float) -> Verdict:
-    """What the child lost against its parent on the pictures that neither learned from; one label a picture only."""
-    if data.task == "multi":
-        return Verdict("not judged", None)
-    some = data.only([item for item in data.items if item.split != "train"])
-    hits = []
-    for file in (parent, child):
-        answers = ask(some, file, selftest.open_tested(file), threads=cores())
-        right = answers.outputs["scores"].argmax(1) == answers.targets.argmax(1)
-        hits.append({item.name: bool(hit) for item, hit in zip(answers.items, right, strict=True)})
-    names = [name for name in hits[0] if name in hits[1]]
-    gain, _ = share_gain([hits[0][name] for name in names], [hits[1][name] for name in names])
-    if gain.low >= -max_drop:
-        return Verdict("proved", gain)
-    return Verdict("not contradicted" if gain.value >= -max_drop else "refused", gain)

@@ -10,7 +10,7 @@ from collections.abc import Collection
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import TensorData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -21,6 +21,7 @@ from eyebright.errors import BadRequest
 FLOAT_RESULT = ("Gemm",)  # of INTEGER, what gives its result in float
 ACTIVATIONS = ("Clip", "Relu")
 EVEN_STD = 128.0
+LOWEST = "lowest"
 
 
 def quantize(model: ModelProto, ranges: Ranges, keep: Collection[str] = ()) -> ModelProto:
@@ -51,6 +52,7 @@ def quantize(model: ModelProto, ranges: Ranges, keep: Collection[str] = ()) -> M
     )
     quantizer.quantize_model()
     keep_float_outputs(quantizer.model.model)
+    keep_float_layers(quantizer.model.model, keep)
     take_pixels_as_they_are(quantizer.model.model)
     quantizer.model.clean_initializers()
     quantizer.model.topological_sort()
@@ -84,6 +86,21 @@ def keep_float_outputs(model: ModelProto) -> None:
             reconnect(model, output.name, rounded)
             dequantize.output[0] = rounded
             quantize.input[0] = node.output[0] = output.name
+
+
+def keep_float_layers(model: ModelProto, names: Collection[str]) -> None:
+    """A Max that changes nothing after each of these layers.
+
+    ONNX Runtime gives a float layer between two rounded tensors 8 bits of its own, one scale for all of its weights.
+    """
+    outputs = {output.name for output in model.graph.output}
+    kept = [node for node in model.graph.node if node.name in names and node.output[0] not in outputs]
+    for node in kept:
+        name = node.output[0]
+        node.output[0] = f"{name}_float"
+        model.graph.node.append(helper.make_node("Max", [node.output[0], LOWEST], [name], f"{name}_stays"))
+    if kept:
+        model.graph.initializer.append(numpy_helper.from_array(np.array(np.finfo(np.float32).min), LOWEST))
 
 
 def with_even_pixels(model: ModelProto) -> ModelProto:

@@ -58,7 +58,7 @@ def learned(
             steps = max(int(seconds / (spent / TRIAL)), TRIAL)
             tell(Said(f"{steps:,} updates fit into the {seconds:.0f} s in which the rounding may learn."))
         left_s = (steps - step) * spent / step
-        tell(Progress(step, steps, step * BATCH / len(pixels), float(loss), 0.0, BATCH * step / spent, left_s))
+        tell(Progress(step, steps, step * BATCH / len(pixels), float(loss.detach()), 0.0, BATCH * step / spent, left_s))
     return written(small, weights, biases)
 
 

@@ -155,7 +155,7 @@ def k_means(points: Floats, often: Floats, count: int, price: float = 0.0) -> tu
     centers, bits = np.linspace(points[0], points[-1], count), np.zeros(count)
     ends = np.array([0])
     for _ in range(MAX_ROUNDS):
-        centers, bits, limits = _cheaper(centers, bits, price)
+        centers, bits, limits = cheaper(centers, bits, price)
         now = np.concatenate([[0], np.searchsorted(points, limits), [len(points)]])
         if np.array_equal(now, ends):
             break
@@ -169,7 +169,7 @@ def k_means(points: Floats, often: Floats, count: int, price: float = 0.0) -> tu
     return np.diff(sums[ends]) / np.diff(below[ends]), ends
 
 
-def _cheaper(centers: Floats, bits: Floats, price: float) -> tuple[Floats, Floats, Floats]:
+def cheaper(centers: Floats, bits: Floats, price: float) -> tuple[Floats, Floats, Floats]:
     """Centers, and from where on the next one is cheaper; one that is nowhere the cheapest goes."""
     while True:
         limits = (centers[1:] + centers[:-1]) / 2

@@ -4,7 +4,7 @@ Float graphs and int8 ones in QDQ form; rounding passes gradients on as if it we
 estimator, Bengio et al. 2013, arXiv:1308.3432), so that what is rounded can still learn.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,8 @@ class Network:
     """
 
     def __init__(self, model: ModelProto) -> None:
-        self.steps = [Step(node) for node in model.graph.node]
+        rounded = {node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+        self.steps = [Step(node, rounded) for node in model.graph.node]
         self.outputs = [output.name for output in model.graph.output]
         self.constants = {
             tensor.name: torch.from_numpy(np.array(numpy_helper.to_array(tensor))) for tensor in model.graph.initializer
@@ -51,16 +52,18 @@ class Network:
 
 
 class Step:
-    """A node, with its attributes read."""
+    """A node, with its attributes read; `rounded` names what a QuantizeLinear makes."""
 
-    def __init__(self, node: NodeProto) -> None:
+    def __init__(self, node: NodeProto, rounded: Collection[str]) -> None:
         if node.op_type not in OPERATORS:
             raise BadModelFile(f"The operator {node.op_type} of {node.name} cannot be learned through.")
         self.node = node
         self.attributes = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+        restored = node.op_type == "DequantizeLinear" and node.input[0] in rounded
+        self.operator = OPERATORS["Identity" if restored else node.op_type]
 
     def compute(self, *inputs: Value) -> Tensor:
-        return OPERATORS[self.node.op_type](self.attributes, *inputs)
+        return self.operator(self.attributes, *inputs)
 
 
 Given = Mapping[str, Any]
@@ -122,13 +125,14 @@ def by_channel(value: Tensor, like: Tensor, axis: int) -> Tensor:
 
 
 def quantize(given: Given, x: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
-    """To whole numbers, held as floats so that a gradient passes; outside their range there is none."""
-    axis = given.get("axis", 1)
-    scale, offset = by_channel(scale, x, axis), by_channel(zero, x, axis).float()
-    kind = torch.iinfo(zero.dtype)
-    scaled = x / scale
-    rounded = scaled + (scaled.round() - scaled).detach()
-    return (rounded + offset).clamp(kind.min, kind.max)
+    """Rounded as a QuantizeLinear does, but not divided by the scale: the DequantizeLinear after it has nothing to do.
+
+    A gradient passes where nothing was cut off.
+    """
+    kind, offset = torch.iinfo(zero.dtype), zero.to(torch.int32)
+    if scale.ndim == 0:
+        return torch.fake_quantize_per_tensor_affine(x, scale, offset, kind.min, kind.max)
+    return torch.fake_quantize_per_channel_affine(x, scale, offset, given.get("axis", 1), kind.min, kind.max)
 
 
 def dequantize(given: Given, x: Tensor, scale: Tensor, zero: Value = None) -> Tensor:
@@ -139,13 +143,14 @@ def dequantize(given: Given, x: Tensor, scale: Tensor, zero: Value = None) -> Te
 
 OPERATORS: dict[str, Callable[..., Tensor]] = {
     "Cast": cast,
-    "Identity": lambda given, x: x,
+    "Identity": lambda given, x, *_: x,
     "Add": lambda given, a, b: a + b,
     "Sub": lambda given, a, b: a - b,
     "Mul": lambda given, a, b: a * b,
     "Div": lambda given, a, b: a / b,
     "Max": lambda given, a, b: torch.maximum(a, b),
-    "Transpose": lambda given, x: x.permute(*given["perm"]),
+    # of a map that is not contiguous oneDNN's backward pass writes where it must not
+    "Transpose": lambda given, x: x.permute(*given["perm"]).contiguous(),
     "Conv": convolve,
     "MaxPool": lambda given, x: pool(given, x, True),
     "AveragePool": lambda given, x: pool(given, x, False),

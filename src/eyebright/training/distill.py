@@ -81,9 +81,10 @@ def imitation(logits: Tensor, taught: Tensor, task: Task, soften: float) -> Tens
     return each * soften**2
 
 
-def unlabeled(path: str, like: Dataset, tell: Tell) -> Dataset:
+def unlabeled(path: str, like: Dataset | None, tell: Tell) -> Dataset:
     """The pictures of a folder or archive, whatever its folders are called, that are not in `like` and can be read."""
     store, names = pictures_in(Path(path))
+    like = like or Dataset("", (), (), "single", store)
     nobody = tuple(range(len(like.labels)))
     data = replace(
         like, name=Path(path).name, store=store, items=tuple(Item(name, (), "train", nobody) for name in names)

@@ -35,7 +35,7 @@ from eyebright.training.distill import Joined, Teacher, unlabeled
 from eyebright.training.events import MEASURES, Enough, Judged, Said, Tell, counting
 from eyebright.training.finish import Finished, finish
 from eyebright.training.loop import Learner, make_loss, train
-from eyebright.training.network import classifier_of, input_size, weights_of
+from eyebright.training.network import brings_head, classifier_of, input_size, weights_of
 from eyebright.training.pixels import for_judging, for_learning, kept_side
 from eyebright.training.precision import computes_bf16, keep_in_float32
 from eyebright.training.recipe import Recipe
@@ -63,7 +63,8 @@ def by_learning(
 ) -> Finished:
     """Modes `finetune` and `scratch`, from data to model file; `began` is when the promised time began to run."""
     head = None
-    if recipe.mode == "finetune" and recipe.head != "paper":
+    brought = brings_head(recipe, [label.id for label in data.labels])
+    if recipe.mode == "finetune" and recipe.head != "paper" and not brought:
         head, _ = best_logistic(see(data, identities, recipe, tell), data.task)
     classifier, logits = learn(data, recipe, head, place, began + recipe.minutes * 60, tell)
     tell(Said("Writing the model file and trying it ..."))
@@ -141,10 +142,11 @@ def learn(
     every = plan.judged_every(steps, a_pass)
     if checkpoint.load(learner, place.checkpoints, place.recipe_hash):
         told(Said(f"Going on from step {learner.step:,} of {steps:,}."))
-    elif first_head is not None:
+    elif first_head is not None or brings_head(recipe, [label.id for label in data.labels]):
         alone = fabric.broadcast(judge(learner.weights()))
         learner.compare(alone)
-        told(Said(f"The head alone, on validation: {MEASURES[task]} {alone.value:.3f}, loss {alone.loss:.3f}."))
+        what = "As it came" if first_head is None else "The head alone"
+        told(Said(f"{what}, on validation: {MEASURES[task]} {alone.value:.3f}, loss {alone.loss:.3f}."))
 
     saved = time.monotonic()
     with closing(train(learner, batches_of(steps), judge, every, fabric, loss_of)) as going:

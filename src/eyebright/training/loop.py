@@ -20,6 +20,7 @@ from eyebright.modelfile import Task
 from eyebright.training.batches import Batch, Batches
 from eyebright.training.distill import imitation
 from eyebright.training.events import Judged, Progress
+from eyebright.training.precision import take_places_first
 from eyebright.training.recipe import Recipe
 
 WHAT_TO_DO = "the last good checkpoint, if there is one, is kept; a lower rate or a `clip` starts anew."
@@ -43,6 +44,8 @@ class Learner:
 
     def __init__(self, classifier: Classifier, recipe: Recipe, device: torch.device | str = "cpu") -> None:
         self.classifier = classifier.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if torch.device(device).type == "cpu":
+            take_places_first(classifier)
         self.recipe = recipe
         self.stages = list(classifier.encoder.stages().values())
         self.optimizer = make_optimizer(classifier, self.stages, recipe)

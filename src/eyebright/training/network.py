@@ -1,9 +1,13 @@
 """The network that a recipe asks for: an encoder with its weights, a head, a task."""
 
+import json
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 from onnx import ModelProto
+from safetensors import SafetensorError, safe_open
 
 from eyebright.classifier import Classifier
 from eyebright.classifier.heads import auxiliary_heads, linear, paper_head
@@ -38,7 +42,7 @@ def classifier_of(recipe: Recipe, labels: int, task: Task) -> Classifier:
         std: tuple[float, ...] = HALF[1]
     else:
         source = weights_of(recipe)
-        make = linear if shape.whole else partial(head_of, shape, recipe.head)
+        make = partial(head_of, shape, recipe.head) if recipe.genotype else linear
         encoder, carried, mean, std = load(
             source, recipe.encoder, recipe.width, recipe.depth, recipe.colors, size, make
         )
@@ -46,10 +50,22 @@ def classifier_of(recipe: Recipe, labels: int, task: Task) -> Classifier:
     if recipe.head != "paper" and isinstance(head, torch.nn.Linear):
         torch.nn.init.normal_(head.weight, std=0.01)
         torch.nn.init.zeros_(head.bias)
-    if carried is not None and not shape.whole and shapes(carried) == shapes(head):
+    if carried is not None and recipe.genotype and shapes(carried) == shapes(head):
         head = carried
     auxiliaries = auxiliary_heads(shape.encoder, encoder, labels, shape.width) if recipe.mode == "scratch" else {}
     return Classifier(encoder, head, task, mean, std, auxiliaries)
+
+
+def brings_head(recipe: Recipe, labels: Sequence[str]) -> bool:
+    """Whether the weights of a slimmed network say that their head is of this kind and of these labels, by id."""
+    if not recipe.genotype or Path(recipe.weights).suffix != ".safetensors":
+        return False
+    try:
+        with safe_open(recipe.weights, "pt") as opened:
+            said = opened.metadata() or {}
+    except (OSError, SafetensorError):
+        return False
+    return bool(said.get("head") == recipe.head and said.get("labels") == json.dumps(list(labels)))
 
 
 def head_of(shape: Slim, head: str, encoder: Encoder, labels: int) -> torch.nn.Module:

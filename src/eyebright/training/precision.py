@@ -1,13 +1,17 @@
-"""bf16 on processors: faster, except where torch has no quick way to learn in it.
+"""How layers compute on processors, where torch's quickest way does not do (torch 2.13, oneDNN).
 
-Convolutions of one channel each (depthwise) with a stride or a large kernel take four times as long backwards in bf16
-as in float32 (torch 2.13, oneDNN), so these few stay in float32.
+bf16 is faster, but convolutions of one channel each (depthwise) with a stride or a large kernel take four times as long
+backwards in it as in float32, so these few stay in float32.
+
+In float32 the gradient of a strided 1 x 1 convolution that fewer than 16 channels enter is written past the end of its
+memory, where maps are channels-last: a large one ends the process. Such a layer takes its places first.
 """
 
 from types import MethodType
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def keep_in_float32(network: nn.Module) -> None:
@@ -20,6 +24,20 @@ def keep_in_float32(network: nn.Module) -> None:
 def _in_float32(layer: nn.Conv2d, images: Tensor) -> Tensor:
     with torch.autocast(images.device.type, enabled=False):
         return nn.Conv2d.forward(layer, images.float())
+
+
+def take_places_first(network: nn.Module) -> None:
+    """Let strided 1 x 1 convolutions of few channels learn as ones without a stride, of the places that count."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and max(layer.stride) > 1 == max(layer.kernel_size) and layer.in_channels < 16:
+            layer.forward = MethodType(_of_places, layer)  # type: ignore[method-assign]
+
+
+def _of_places(layer: nn.Conv2d, images: Tensor) -> Tensor:
+    if not layer.training:
+        return nn.Conv2d.forward(layer, images)
+    down, across = layer.stride
+    return F.conv2d(images[:, :, ::down, ::across], layer.weight, layer.bias, groups=layer.groups)
 
 
 def computes_bf16() -> bool:

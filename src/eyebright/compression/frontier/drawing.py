@@ -28,6 +28,7 @@ STYLE = """
 .frontier .whisker { stroke: var(--line); stroke-width: 1.5; }
 .frontier .mark { fill: Canvas; stroke: var(--line); stroke-width: 1.5; }
 .frontier .on { fill: var(--line); }
+table th[scope=row] { white-space: nowrap; }
 .frontier .end { text-anchor: end; } .frontier .middle { text-anchor: middle; }
 """
 
@@ -94,14 +95,18 @@ def worth(point: Point) -> float:
 
 
 def round_numbers(low: float, high: float) -> list[float]:
-    """1, 2 and 5 and their tens between two numbers; both ends' middle where there is none.
+    """1, 2 and 5 and their tens between two numbers; more of them where these are few.
 
-    >>> round_numbers(0.4, 6), round_numbers(2.1, 2.2)
-    ([0.5, 1.0, 2.0, 5.0], [2.15])
+    >>> round_numbers(0.4, 6), round_numbers(0.9, 1.7), round_numbers(2.11, 2.19)
+    ([0.5, 1.0, 2.0, 5.0], [1.0, 1.2, 1.5], [2.15])
     """
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    found = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
-    return [value for value in found if low <= value <= high] or [float(f"{(low + high) / 2:.3g}")]
+    for digits in ("1 2 5", "1 1.2 1.5 2 2.5 3 4 5 6 8"):
+        found = [float(f"{digit}e{power}") for power in powers for digit in digits.split()]
+        inside = [value for value in found if low <= value <= high]
+        if len(inside) > 1:
+            return inside
+    return inside or [float(f"{(low + high) / 2:.3g}")]
 
 
 def svg(drawn: Chart, said: str) -> str:

@@ -32,13 +32,14 @@ def html(
     asked = state.asked
     body = f"""<main>
 <h1>Frontier of {escape(name)}</h1>
-<p>{len(state.networks)} networks, {len(points)} model files; {escape(asked.mode)}, {state.epochs:g} passes each.
-A point is on the frontier if no other one is at least as good on the validation split, as small and as fast.</p>
+<p>{len(state.networks)} networks, {len(points)} model files; mode {escape(asked.mode)}, passes over the pictures:
+{state.epochs:g}. A point is on the frontier if no other one is at least as good on the validation split,
+as small and as fast.</p>
 <ul>{says}</ul>
 {charts}
-<p>The height is {escape(measure)} on the test split, with several seeds their mean, and the whisker goes from the lowest
-to the highest of them. {escape(drawing.LEGEND[0].upper() + drawing.LEGEND[1:])}. The line joins what is best for each
-cost.</p>
+<p>The height is {escape(measure)} on the test split, with several seeds their mean, and the whisker goes from the
+lowest to the highest of them. {escape(drawing.LEGEND[0].upper() + drawing.LEGEND[1:])}. The line joins what is best
+for each cost.</p>
 <h2>All points</h2>
 <p>Validation decides ({validation:,} pictures, the mean over seeds); test reports ({test:,} pictures, the mean over
 seeds, with the 95% interval of the first).</p>

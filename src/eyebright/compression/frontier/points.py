@@ -42,7 +42,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         for name in ("encoders", "widths", "depths", "sizes", "bits"):
-            values = getattr(self, name)
+            values = tuple(getattr(self, name))
+            msgspec.structs.force_setattr(self, name, values)
             if not values:
                 raise BadRequest(f"There is nothing in {name} to try; name one at least.")
             if len(set(values)) < len(values):
@@ -100,6 +101,10 @@ class Network(msgspec.Struct):
     def run(self, seed: int) -> str:
         """The name of its run's folder."""
         return f"{self.name}-seed{seed}" if seed else self.name
+
+    def training_s(self, passes: float) -> float:
+        """What a training takes: as long as the first one, or as planned."""
+        return self.took_s or self.around_s + passes * self.pass_s
 
 
 class Point(NamedTuple):
@@ -209,7 +214,7 @@ def passes_that_fit(tried: Sequence[Network], seeds: int, left_s: float) -> floa
     (10.0, 3.0, 2.5)
     """
     again = 1 + (seeds - 1) * -(-len(tried) // 4) / len(tried)
-    around_s, pass_s = (sum(getattr(one, key) for one in tried) for key in ("around_s", "pass_s"))
+    around_s, pass_s = sum(one.around_s for one in tried), sum(one.pass_s for one in tried)
     return max((left_s / again - around_s) / pass_s, 0.0)
 
 

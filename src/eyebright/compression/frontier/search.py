@@ -39,6 +39,7 @@ from eyebright.compression.frontier.words import MEASURES
 from eyebright.compression.int8 import PICTURES, converted
 from eyebright.compression.parts import parts
 from eyebright.data import Dataset
+from eyebright.data.dataset import SPLITS
 from eyebright.encoders import catalog
 from eyebright.encoders.published import SOURCES
 from eyebright.errors import BadModelFile, BadRequest, CannotWrite, Refused
@@ -47,11 +48,11 @@ from eyebright.evaluation.drop import Allowed
 from eyebright.export.onnx import to_onnx
 from eyebright.measure import in_turns, latency, speedup
 from eyebright.modelfile import Figure, Head, Input, Metadata, ModelFile
-from eyebright.preprocessing import fit, shorter_side
+from eyebright.preprocessing import fit
 from eyebright.training import Recipe, plan, train
 from eyebright.training.batches import Batches
 from eyebright.training.checks import checked
-from eyebright.training.distill import Teacher
+from eyebright.training.distill import Teacher, unlabeled
 from eyebright.training.events import Counted, Enough, Event, Progress, Said, Tell, counting
 from eyebright.training.finish import scores_of
 from eyebright.training.learn import start
@@ -104,9 +105,9 @@ def frontier(
     BadRequest, CannotWrite, MissingExtra.
     """
     home = opened(data, Path(folder), asked, resume, force, source)
-    data = parts(checked(data, anyway or resume, tell)[0])
     search = Search(home, data, tell)
     try:
+        search.look(anyway or resume)
         search.draw()
         search.plan()
     except (BadRequest, CannotWrite, BadModelFile):
@@ -181,11 +182,26 @@ class Search:
         self.asked = home.state.asked
         self.networks = home.state.networks
         self.data = data
-        self.open = data.only([item for item in data.items if item.split != "test"])
         self.tell = tell
 
     def say(self, text: str) -> None:
         self.tell(Said(text))
+
+    def look(self, anyway: bool) -> None:
+        """Three sets of pictures that can be read, have none in common, and tell what a network is worth."""
+        self.data = data = parts(checked(self.data, anyway, self.tell)[0])
+        for split in SPLITS[1:]:
+            targets = data.part(split).targets()
+            nothing = np.full(targets.shape, 1 / targets.shape[1])
+            if self.state.measure not in metrics.figures(nothing, targets, data.task):
+                raise BadRequest(
+                    f"No picture of the {split} split has what is looked for, so nothing can be judged by it."
+                )
+
+    @property
+    def open(self) -> Dataset:
+        """All but the test split."""
+        return self.data.only([item for item in self.data.items if item.split != "test"])
 
     def draw(self) -> None:
         """Every network with random weights: its size, its latency, what a pass over the pictures takes."""
@@ -193,8 +209,10 @@ class Search:
         if not todo:
             return
         self.say(f"{len(self.networks)} networks to try; drawing and measuring {len(todo)} of them ...")
+        learned, more = len(self.data.part("train").items), self.asked.keys.get("unlabeled")
+        learned += len(unlabeled(more, self.data, self.quietly).items) if more else 0
         first: ModelFile | None = None
-        count = counting(self.tell, "networks drawn")
+        done, count = 0, counting(self.tell, "networks drawn")
         for at in range(0, len(todo), AT_ONCE - 1):
             group = todo[at : at + AT_ONCE - 1]
             began = time.monotonic()
@@ -207,10 +225,11 @@ class Search:
                 network.size_bytes = len(file.data)
                 network.latency_ms = here_ms / speedup(found[0], measured).value
                 picture_s = self.seconds_a_picture(network)
-                judged, learned = (len(self.data.part(split).items) for split in ("validation", "train"))
+                judged = len(self.data.part("validation").items)
                 network.around_s = self.around_s(network, around_s)
                 network.pass_s = picture_s * (learned + JUDGING * judged)
-                count(at + 1, len(todo))
+                done += 1
+                count(done, len(todo))
             self.home.save()
 
     def untrained(self, network: Network) -> ModelFile:
@@ -245,12 +264,13 @@ class Search:
         return plan.seconds_a_step(learner, batches, start(recipe), loss_of) / recipe.batch
 
     def around_s(self, network: Network, drawn_s: float) -> float:
-        """What a training takes beside its passes: pictures are decoded, files written, perhaps quantized, and tried."""
-        items = self.open.items[:: max(len(self.open.items) // DECODED, 1)][:DECODED]
+        """What a training takes beside its passes: pictures are decoded, files written and tried, perhaps in int8."""
+        data = self.open
+        items = data.items[:: max(len(data.items) // DECODED, 1)][:DECODED]
         began = time.monotonic()
         for item in items:
-            fit(self.open.picture(item, network.size), Input(size=network.size))
-        decoded_s = (time.monotonic() - began) / len(items) * len(self.open.items)
+            fit(data.picture(item, network.size), Input(size=network.size))
+        decoded_s = (time.monotonic() - began) / len(items) * len(data.items)
         looked_s = network.latency_ms / 1000 * (PICTURES * 3 + 2 * len(self.data.part("validation").items))
         return 2 * decoded_s + 3 * drawn_s + looked_s * (2 if INT8 in self.asked.bits else 1)
 
@@ -269,11 +289,12 @@ class Search:
         if self.asked.mode == "finetune" and scratch:
             names = ", ".join(one.name for one in scratch[:3]) + (" ..." if len(scratch) > 3 else "")
             self.remark(f"From nothing, since there are no pretrained weights of them: {len(scratch)} ({names}).")
-        needs_s = sum(one.around_s + self.state.epochs * one.pass_s for one in self.networks)
+        needs_s = sum(one.training_s(self.state.epochs) for one in self.networks)
+        pictures, again = len(self.data.part("train").items), self.asked.seeds - 1
         self.say(
-            f"Each of {len(self.networks)} networks learns for {self.state.epochs:g} passes over "
-            f"{len(self.data.part('train').items):,} pictures, about {clock(needs_s)} in all, the fastest first; then those "
-            f"on the frontier with {self.asked.seeds - 1} more seeds."
+            f"{len(self.networks)} networks learn for {self.state.epochs:g} pass{'es' * (self.state.epochs != 1)} over "
+            f"{pictures:,} pictures each, about {clock(needs_s)} in all, the fastest first"
+            + (f"; then those on the frontier with {again} more seed{'s' * (again > 1)}." if again else ".")
         )
         self.home.save()
 
@@ -427,7 +448,7 @@ class Search:
         if self.state.opened:
             return
         while wanted := self.unsure():
-            fits = [(one, seed) for one, seed in wanted if one.took_s <= self.home.left_s]
+            fits = [(one, seed) for one, seed in wanted if one.training_s(self.state.epochs) <= self.home.left_s]
             if not fits:
                 count = len(wanted)
                 self.remark(f"The time was too short for {count} more training{'s' * (count > 1)} with other seeds.")

@@ -18,7 +18,7 @@ def sentences(
     state: State, points: Sequence[Point], frontier: Sequence[Point], validation: int, test: int
 ) -> list[str]:
     """What is worth saying, with figures of the test split; all was chosen on the validation split."""
-    best = max(frontier, key=lambda one: one.validation)
+    best = max(frontier, key=lambda one: (one.validation, -one.size_bytes))
     near = [one for one in frontier if one.validation >= best.validation - NEAR]
     said = [f"The best is {told(best)}."]
     for what, key in (("smallest", "size_bytes"), ("fastest", "latency_ms")):
@@ -28,14 +28,14 @@ def sentences(
     first = points[0]
     rivals = [one for one in points if one.latency_ms <= first.latency_ms and one.network is not first.network]
     if rivals:
-        rival = max(rivals, key=lambda one: one.validation)
+        rival = max(rivals, key=lambda one: (one.validation, -one.size_bytes))
         better = "better" if rival.validation > first.validation else "no better"
         said.append(f"No slower than the first, {told(first)}, the best other one is {better}: {told(rival)}.")
     stopped = [one for one in state.networks if one.stopped]
     if stopped:
         said.append(
             f"{len(stopped)} of {len(state.networks)} networks were stopped at {RUNGS[0]:.0%} or {RUNGS[1]:.0%} of the "
-            f"way, since a smaller and faster one was {100 * LEAD:g} points better there; their figures are of that moment."
+            f"way, since a smaller and faster one was {100 * LEAD:g} points better there; their figures are of then."
         )
     said.append(
         f"Which points are on the frontier was decided on {validation:,} validation pictures, so the best of "
@@ -68,7 +68,7 @@ def spread(point: Point) -> tuple[float, float] | None:
 
 def rows(points: Sequence[Point], frontier: Sequence[Point]) -> list[tuple[str, ...]]:
     """A row a point under HEADER, the frontier first, the best first."""
-    found = []
+    found: list[tuple[str, ...]] = []
     for number, one in enumerate(ordered(points, frontier), 1):
         test, seeds = one.scored[0].test, spread(one)
         found.append(

@@ -58,7 +58,7 @@ def entry(run: str | Path) -> Entry:
             raise BadRequest(f"{run}: this run is not finished; go on with it: eyebright train --resume -o {run}")
         raise BadRequest(f"{run}: no run: there is no model.onnx in it.")
     file = read(path)
-    return Entry(str(run), str(path), file.metadata, len(file.data))
+    return Entry(str(run), str(path), file.metadata, file.stored_bytes)
 
 
 def entries(runs: Sequence[str | Path]) -> tuple[list[Entry], list[BadRequest | BadModelFile]]:

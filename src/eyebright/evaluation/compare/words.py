@@ -96,7 +96,7 @@ def by_chance(found: Comparison, labels: Sequence[Label]) -> str:
 def cost_rows(a: Side, b: Side) -> list[Row]:
     """Name, A, B, and a word on their ratio; what is not known is left out."""
     sides = a, b
-    rows: list[Row] = [("size", *(f"{len(side.file.data) / 1e6:.2f} MB" for side in sides), "")]
+    rows: list[Row] = [("size", *(f"{side.file.stored_bytes / 1e6:.2f} MB" for side in sides), "")]
     macs = [side.measured.macs for side in sides]
     if any(macs):
         rows.append(("multiply-adds", *("" if one is None else f"{one / 1e6:,.1f} M" for one in macs), ""))

@@ -103,7 +103,7 @@ def _made(file: ModelFile) -> Iterator[str]:
         ("made from", "; ".join(card.lineage)),
         ("licence", card.licence),
         ("weights", f"{card.parameters:,}, {card.precision}" if card.parameters else card.precision),
-        ("size", f"{len(file.data) / 1e6:.2f} MB"),
+        ("size", f"{file.stored_bytes / 1e6:.2f} MB"),
         ("format", f"Eyebright model file {file.metadata.format}"),
         ("sha256", file.sha256),
     )
