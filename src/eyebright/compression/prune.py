@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -57,6 +57,9 @@ CLOSE = 0.03
 RECOVERY = 24
 """Steps between two rounds, in which the network imitates what it was."""
 RECOVERY_RATE = 3e-4
+RATE = 3e-4
+"""Of the fine-tuning. On clothing's validation split, lite0 down to half its weights: at 1e-3 the loss never fell under
+that of the first pass, 0.274, and ended at 0.288; at this rate it ended at 0.268, one seed."""
 KEPT = (
     "head", "crop", "flip", "seed", "balance", "smoothing", "area", "shift", "color", "operations", "magnitude",
     "erase", "learn_scale", "device", "precision", "threads", "cache_mb",
@@ -463,7 +466,6 @@ def child_recipe(parent: Parent, parts: Path, minutes: float, keys: dict[str, An
     """How a slimmed network learns: from its parent's model file, all layers at once."""
     given: dict[str, Any] = {key: getattr(parent.recipe, key) for key in KEPT}
     given |= {"encoder": str(parts / PARTS[0]), "weights": str(parts / PARTS[1]), "size": parent.shape.size}
-    given |= {"minutes": minutes, "unfreeze": 0.0, "layer_decay": 1.0}
-    if "teacher" in {field.name for field in fields(Recipe)}:
-        given["teacher"] = str((parent.run / MODEL).absolute())
+    given |= {"minutes": minutes, "unfreeze": 0.0, "layer_decay": 1.0, "rate": RATE}
+    given["teacher"] = str((parent.run / MODEL).absolute())
     return Recipe.of("finetune", {**given, **keys})
