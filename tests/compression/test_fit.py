@@ -95,6 +95,7 @@ def test_the_page_tells_the_road_and_every_point(fitted):
     assert fitted.claim.split(".")[0] in text
 
 
+@pytest.mark.slow
 def test_a_whole_network_learns_is_pruned_and_taught(tmp_path, monkeypatch):
     """The whole road, thin: few pictures count as many, and a minute is a few steps."""
     monkeypatch.setattr(fitting, "FEW", 10)
