@@ -57,6 +57,25 @@ def small_photos(where: Path, count: int) -> Path:
     return where
 
 
+def patterns(root: Path, seed: int, train: int, rest: int) -> None:
+    """Three kinds of patterns in random colors: so many of each to learn from, and to validate and to test by."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:40, :48]
+    for kind in ("stripes", "checks", "blob"):
+        for split, count in (("train", train), ("validation", rest), ("test", rest)):
+            place = root / split / kind
+            place.mkdir(parents=True)
+            for number in range(count):
+                pattern = {
+                    "stripes": (x // 4) % 2,
+                    "checks": ((x // 6) + (y // 6)) % 2,
+                    "blob": ((x - 24) ** 2 + (y - 20) ** 2 < random.integers(80, 200)) * 1,
+                }[kind]
+                colors = random.integers(0, 256, (2, 3))
+                pixels = np.where(pattern[..., None] > 0, *colors) + random.normal(0, 12, (40, 48, 3))
+                Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(place / f"{number}.png")
+
+
 def in_a_process(function: str, where: Path, count: int) -> Path:
     """`large_photos` or `small_photos` in a process of its own, which takes the memory that it needs with it."""
     command = [sys.executable, __file__, function, str(where), str(count)]

@@ -18,12 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
+from data import patterns
 from eyebright.training.prove import command, last_step, results
-
-KINDS = ("stripes", "checks", "blob")
 
 
 def main() -> None:
@@ -35,7 +31,7 @@ def main() -> None:
     chance = random.Random(given.seed)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        pictures(root / "pictures", chance.randrange(2**31))
+        patterns(root / "pictures", chance.randrange(2**31), 60, 20)
         whole = root / "whole"
         began = time.monotonic()
         subprocess.run(begin(root / "pictures", whole, given.mode), check=True, capture_output=True)
@@ -78,25 +74,6 @@ def begin(data: Path, run: Path, mode: str) -> list[str]:
     keys = ("epochs=5", "batch=16", "save_s=0", "operations=1", "mixup=0.2", "erase=0.2", "area=0.5")
     sets = [part for key in keys for part in ("--set", key)]
     return [*command(run)[:4], "--mode", mode, *encoder, *sets, "-o", str(run), str(data)]
-
-
-def pictures(root: Path, seed: int) -> None:
-    """Three kinds of patterns in random colors."""
-    random = np.random.default_rng(seed)
-    y, x = np.mgrid[:40, :48]
-    for kind in KINDS:
-        for split, count in (("train", 60), ("validation", 20), ("test", 20)):
-            place = root / split / kind
-            place.mkdir(parents=True)
-            for number in range(count):
-                pattern = {
-                    "stripes": (x // 4) % 2,
-                    "checks": ((x // 6) + (y // 6)) % 2,
-                    "blob": ((x - 24) ** 2 + (y - 20) ** 2 < random.integers(80, 200)) * 1,
-                }[kind]
-                colors = random.integers(0, 256, (2, 3))
-                pixels = np.where(pattern[..., None] > 0, *colors) + random.normal(0, 12, (40, 48, 3))
-                Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(place / f"{number}.png")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from data import patterns
 from eyebright.training.run import Run
-from kill_resume import pictures
 
 BAR = 1e-5
 KEYS = ("batch=16", "precision=float32", "mixup=0.2", "operations=1", "area=0.5", "threads=1")
@@ -37,7 +37,7 @@ LAUNCHERS = {
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        pictures(root / "pictures", 0)
+        patterns(root / "pictures", 0, 60, 20)
         for name, (options, keys) in RUNS.items():
             asked = ["train", str(root / "pictures"), *options.split(), "--device", "cpu", "--force"]
             asked += [part for key in (*KEYS, *keys) for part in ("--set", key)]

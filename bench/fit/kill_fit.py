@@ -18,12 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+sys.path.append(__file__.rsplit("/", 2)[0])
+from data import patterns
 
-KINDS = ("stripes", "checks", "blobs")
-EACH = 90
-"""Pictures of a kind: enough that the whole network learns."""
 Files = dict[str, tuple[str, int]]
 
 
@@ -37,7 +34,7 @@ def main() -> None:
     kills = missed = fits = 0
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        pictures(root / "pictures", given.seed)
+        patterns(root / "pictures", given.seed, 60, 20)
         while kills < given.kills:
             fits += 1
             out = root / f"model{fits}.onnx"
@@ -86,26 +83,6 @@ def finished(folder: Path) -> Files:
         str(file.relative_to(folder)): (hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_mtime_ns)
         for file in files
     }
-
-
-def pictures(folder: Path, seed: int) -> None:
-    """Three kinds of patterns in noise, a folder each, with splits."""
-    random = np.random.default_rng(seed)
-    y, x = np.mgrid[0:64, 0:64] / 64
-    for kind in KINDS:
-        for number in range(EACH):
-            angle, wave, shift = random.uniform(0, np.pi), random.uniform(15, 40), random.uniform(0, 6)
-            along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-            shape = {
-                "stripes": np.sin(wave * along + shift),
-                "checks": np.sin(wave * along + shift) * np.sin(wave * across + shift),
-                "blobs": 2 * np.exp(-((x - 0.5) ** 2 + (y - 0.5) ** 2) * wave / 2) - 1,
-            }[kind]
-            noisy = shape[..., None] * random.uniform(20, 90, 3) + random.normal(128, 40, (64, 64, 3))
-            split = "test" if number % 5 == 0 else "validation" if number % 5 == 1 else "train"
-            path = folder / split / kind / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(path)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+sys.path.append(__file__.rsplit("/", 2)[0])
+from data import patterns
 
-KINDS = ("stripes", "checks", "blobs")
 WIDTHS = "1,.75,.5,.25"
 WANTED = 8
 """Points: four networks in 32 and in 8 bits."""
@@ -38,7 +37,7 @@ def main() -> None:
     kills = missed = frontiers = 0
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        pictures(root / "pictures", given.seed)
+        patterns(root / "pictures", given.seed, 40, 16)
         while kills < given.kills:
             frontiers += 1
             out = root / f"frontier{frontiers}"
@@ -124,25 +123,6 @@ def incomplete(out: Path) -> str:
     bad += [] if len(names) == WANTED else [f"{len(names)} of {WANTED} points"]
     bad += [name for name in ("frontier.html", "frontier.png") if not (out / name).exists()]
     return ", ".join(bad)
-
-
-def pictures(root: Path, seed: int) -> None:
-    """Three kinds of patterns in random colors."""
-    random = np.random.default_rng(seed)
-    y, x = np.mgrid[:40, :48]
-    for kind in KINDS:
-        for split, count in (("train", 40), ("validation", 16), ("test", 16)):
-            place = root / split / kind
-            place.mkdir(parents=True)
-            for number in range(count):
-                pattern = {
-                    "stripes": (x // 4) % 2,
-                    "checks": ((x // 6) + (y // 6)) % 2,
-                    "blobs": ((x - 24) ** 2 + (y - 20) ** 2 < random.integers(80, 200)) * 1,
-                }[kind]
-                colors = random.integers(0, 256, (2, 3))
-                pixels = np.where(pattern[..., None] > 0, *colors) + random.normal(0, 12, (40, 48, 3))
-                Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(place / f"{number}.png")
 
 
 if __name__ == "__main__":

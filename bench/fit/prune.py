@@ -10,9 +10,12 @@ import argparse
 import json
 from pathlib import Path
 
+from eyebright.cli import options
 from eyebright.cli.prune import where
-from eyebright.cli.train import Show, minutes, read
-from eyebright.compression.prune import MODEL, Goal, Pruned, prune
+from eyebright.cli.show import Show
+from eyebright.cli.train import read
+from eyebright.compression.goal import Goal
+from eyebright.compression.prune import MODEL, Pruned, prune
 from eyebright.evaluation.drop import Allowed
 from eyebright.measure import in_turns, latency, machine, speedup
 from eyebright.modelfile import read as read_model
@@ -46,7 +49,7 @@ def main() -> None:
                     by=way,
                     importance=importance,
                     rounds=asked.rounds,
-                    minutes=minutes(asked.time) if asked.time else 0.0,
+                    minutes=options.minutes(asked.time) if asked.time else 0.0,
                     allowed=Allowed(whole=0.005, label=1.0),
                     keys={"seed": seed},
                     force=True,

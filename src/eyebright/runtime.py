@@ -57,6 +57,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def session(graph: bytes, threads: int = 1) -> Any:
+    """A bare session of ONNX Runtime for a graph that was made here: it may look at any tensor, and says nothing."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
 class OnnxRuntime:
     """A session of ONNX Runtime (https://onnxruntime.ai)."""
 

@@ -182,7 +182,7 @@ def test_what_cannot_be_kept_is_refused_with_what_came_nearest(full, data, monke
 
 
 def distance(case, graph):
-    return int8.distance(case, int8.run(graph, case.choosing))
+    return int8.way_of(case, graph).far
 
 
 def test_learned_rounding_brings_it_nearer(case):

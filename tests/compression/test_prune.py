@@ -18,8 +18,9 @@ import onnx  # noqa: E402
 from eyebright import modelfile, selftest  # noqa: E402
 from eyebright.cli import run as command  # noqa: E402
 from eyebright.compression import prune  # noqa: E402
+from eyebright.compression.goal import Goal, Scale  # noqa: E402
 from eyebright.compression.parts import parts  # noqa: E402
-from eyebright.compression.prune import Goal, fewest, read_parent  # noqa: E402
+from eyebright.compression.prune import fewest, read_parent  # noqa: E402
 from eyebright.data import Dataset  # noqa: E402
 from eyebright.encoders import slim  # noqa: E402
 from eyebright.errors import BadRequest, CannotWrite  # noqa: E402
@@ -71,7 +72,7 @@ def test_a_run_is_pruned_into_a_smaller_run(parent, child):
     pruned, _ = child
     selftest.open_tested(modelfile.read(pruned.model))
     before, after = (read_parent(folder) for folder in (parent, pruned.run))
-    share = prune.Scale(before, Goal(keep=0.5)).share(after.classifier)
+    share = Scale(Goal(keep=0.5), before.file, before.classifier).share(after.classifier)
     assert 0.5 < share <= 0.7
     assert pruned.judged.smaller
     assert pruned.judged.found.pictures == sum(item.split == "test" for item in pruned.judged.data.items)
@@ -102,7 +103,7 @@ def test_a_network_that_shall_stay_as_it_is_does(parent, data):
     """Rounds without anything to do: the same layers, the same answers but for norms that were measured anew."""
     before = read_parent(parent)
     seen = prune.look(before, data, lambda event: None)
-    scale = prune.Scale(before, Goal(keep=1.0))
+    scale = Scale(Goal(keep=1.0), before.file, before.classifier)
     after = prune.slimmer(before, seen, scale, "channels", "magnitude", 2, lambda event: None)
     assert after.shape == before.shape
     assert after.value == 1.0
@@ -167,8 +168,8 @@ def test_each_round_takes_its_share_of_what_is_aimed_at(parent, data, goal):
     """Rounds that aimed at something else went too far, and left the last one nothing to do."""
     before = read_parent(parent)
     if "size_bytes" in goal:
-        goal = {**goal, "size_bytes": goal["size_bytes"] * prune.Scale(before, Goal(**goal)).start}
-    scale = prune.Scale(before, Goal(**goal))
+        goal = {**goal, "size_bytes": goal["size_bytes"] * Scale(Goal(**goal), before.file, before.classifier).start}
+    scale = Scale(Goal(**goal), before.file, before.classifier)
     seen = prune.look(before, data, lambda event: None)
     after = prune.slimmer(before, seen, scale, "channels", "magnitude", 3, lambda event: None)
     assert not any(": 0 groups" in step for step in after.steps)

@@ -14,16 +14,6 @@ if TYPE_CHECKING:
     from eyebright.compression.contract import Judged
     from eyebright.evaluation.drop import Allowed
 
-max_drop = click.option(
-    "--max-drop", type=float, default=0.5, show_default=True, help="Percentage points that may be lost in all."
-)
-max_class_drop = click.option(
-    "--max-class-drop",
-    type=float,
-    default=3.0,
-    show_default=True,
-    help="Points that a label with at least 100 pictures may lose.",
-)
 strict = click.option("--strict", is_flag=True, help="Write only what is proved to be within that.")
 html = click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with the pictures that flip."
@@ -117,8 +107,22 @@ def as_json(judged: "Judged", steps: Sequence[str]) -> dict[str, Any]:
 Command = Callable[..., Any]
 
 
-def of_contract(command: Command) -> Command:
-    """--max-drop, --max-class-drop, --strict, --html."""
-    for option in (html, strict, max_class_drop, max_drop):
-        command = option(command)
-    return command
+def of_contract(points: float = 0.5) -> Callable[[Command], Command]:
+    """--max-drop, by default so many points; --max-class-drop, --strict, --html."""
+    max_drop = click.option(
+        "--max-drop", type=float, default=points, show_default=True, help="Percentage points that may be lost in all."
+    )
+    max_class_drop = click.option(
+        "--max-class-drop",
+        type=float,
+        default=3.0,
+        show_default=True,
+        help="Points that a label with at least 100 pictures may lose.",
+    )
+
+    def all_of_them(command: Command) -> Command:
+        for option in (html, strict, max_class_drop, max_drop):
+            command = option(command)
+        return command
+
+    return all_of_them

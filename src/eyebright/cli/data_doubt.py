@@ -142,7 +142,7 @@ def _found(
     part: "Dataset", encoder: str, top: int | None, threads: int | None, plain: bool
 ) -> "tuple[Suspects, list[Case], Dataset, int]":
     """The suspects, those to show, the pictures that were judged, and how many could not be read."""
-    from eyebright.cli.train import Show
+    from eyebright.cli.show import Show
     from eyebright.evaluation.doubtful import cases
     from eyebright.training import Recipe
     from eyebright.training.doubt import doubt

@@ -53,8 +53,9 @@ for at in scores[0].argsort()[::-1][:3]:
 @click.option("--task", help="single, binary or multi (many labels a picture); seen from the data by default.")
 @click.option("--positive", metavar="LABEL", help="Of yes/no: the label that is the yes.")
 @click.option("--reader", metavar="NAME", help="The data's format, where it is detected wrongly.")
-@of_contract
+@of_contract(points=1.0)
 @click.option("--set", "keys", metavar="KEY=VALUE", multiple=True, help="A key of its recipes, as encoder or size.")
+@click.option("--anyway", is_flag=True, help="Learn although the audit found what spoils the result.")
 @options.threads
 @options.text_or_json
 @options.plain
@@ -74,6 +75,7 @@ def command(
     strict: bool,
     html: Path | None,
     keys: tuple[str, ...],
+    anyway: bool,
     threads: int | None,
     form: str,
     plain: bool,
@@ -89,8 +91,8 @@ def command(
       eyebright fit photos/ -o model.onnx --max-size 4MB --time 10m --html report.html
       eyebright fit photos/ -o phone.onnx --max-latency 20ms --device phone.toml
     """
-    from eyebright.cli.prune import BYTES, MILLISECONDS, quantity
-    from eyebright.cli.train import Show, known_task, minutes, of_sets, read
+    from eyebright.cli.show import Show
+    from eyebright.cli.train import known_task, read
     from eyebright.measure import device
 
     with extra("train", "fitting a model"):
@@ -98,21 +100,21 @@ def command(
         from eyebright.compression.fit_page import page
 
     budget = Budget(
-        latency_ms=quantity("--max-latency", max_latency, MILLISECONDS, "5ms"),
-        size_bytes=quantity("--max-size", max_size, BYTES, "2MB"),
+        latency_ms=options.quantity("--max-latency", max_latency, options.MILLISECONDS, "5ms"),
+        size_bytes=options.quantity("--max-size", max_size, options.BYTES, "2MB"),
         allowed=contract.allowed(max_drop, max_class_drop),
         device=device.read(profile) if profile else None,
     )
     beside = {name: output.with_name(name) for name in ("labels.txt", "use.py")}
     for path in (output, *beside.values(), *([html] if html else [])):
         options.must_be_free(path, force)
-    time_m = minutes(promised)
+    time_m = options.minutes(promised)
     show = Show(plain)
     source = {"path": data, "reader": reader, "task": known_task(task) if task else None, "positive": positive}
     dataset = read(source, show)
     with Stop(show) as stop:
-        given = {**of_sets(keys), **({"threads": threads} if threads else {})}
-        fitted = fit(dataset, output.with_suffix(".fit"), budget, time_m, show, stop, force, given)
+        given = {**options.of_sets(keys), **({"threads": threads} if threads else {})}
+        fitted = fit(dataset, output.with_suffix(".fit"), budget, time_m, show, stop, force, anyway, given)
     show.clear()
     fitted.judged.must_hold(strict)
     options.write_bytes(output, fitted.file.data)

@@ -63,7 +63,8 @@ def command(
       eyebright frontier photos/ -o frontier/ --encoders mobilenet-v2 --mode finetune --sizes 224,160 --teacher big.onnx
       eyebright frontier --resume -o frontier/
     """
-    from eyebright.cli.train import Show, minutes, of_sets, read
+    from eyebright.cli.show import Show
+    from eyebright.cli.train import read
 
     with extra("train", "a frontier"):
         from eyebright.compression.frontier import Asked, frontier
@@ -72,9 +73,9 @@ def command(
     wanted = {name: value for name, value in given.items() if value is not None}
     wanted |= {name: several(name, wanted[name], kind) for name, kind in OPTIONS.items() if name in wanted}
     if promised is not None:
-        wanted["minutes"] = minutes(promised)
+        wanted["minutes"] = options.minutes(promised)
     if keys or teacher:
-        wanted["keys"] = of_sets(keys) | ({"teacher": where(teacher)} if teacher else {})
+        wanted["keys"] = options.of_sets(keys) | ({"teacher": where(teacher)} if teacher else {})
     show = Show(plain)
     if resume:
         state = known.read(folder)

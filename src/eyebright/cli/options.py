@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from eyebright.recognize import Recognizer
 
 Command = Callable[..., Any]
+UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
+BYTES = {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9}
+MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 sources = click.argument("sources", nargs=-1, required=True, type=click.Path(readable=False))
@@ -149,3 +152,43 @@ def three_numbers(option: str, text: str) -> tuple[float, float, float]:
     if len(numbers) != 3:
         raise BadRequest(f"{option} takes one number or three with commas between, as 0.485,0.456,0.406; got {text!r}.")
     return numbers[0], numbers[1], numbers[2]
+
+
+def minutes(text: str) -> float:
+    """A time as minutes.
+
+    >>> minutes("90s"), minutes("10m"), minutes("2h")
+    (1.5, 10.0, 120.0)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|min|h)", text.strip().lower())
+    if not found or not float(found[1]):
+        raise BadRequest(f"--time is a number with a unit, as 90s, 10m or 2h; got {text!r}.")
+    return float(found[1]) * UNITS_S[found[2]] / 60
+
+
+def of_sets(keys: tuple[str, ...]) -> dict[str, Any]:
+    """What --set asks for."""
+    from eyebright.tomlfile import value_of
+
+    found = {}
+    for text in keys:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise BadRequest(f"--set takes key=value, as --set epochs=30; got {text!r}.")
+        found[key.strip()] = value_of(value.strip())
+    return found
+
+
+def quantity(option: str, text: str | None, units: dict[str, float], example: str) -> float:
+    """A number over 0 with a unit; 0 where it was not given.
+
+    >>> quantity("--max-size", "2.5MB", BYTES, "2MB"), quantity("--max-latency", None, MILLISECONDS, "3ms")
+    (2500000.0, 0.0)
+    """
+    if text is None:
+        return 0.0
+    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([a-z]+)", text.strip().lower(), re.ASCII)
+    value = float(found[1]) * units.get(found[2], 0.0) if found else 0.0
+    if not 0 < value < 1e15:
+        raise BadRequest(f"{option} is a number with a unit ({', '.join(units)}), as {example}; got {text!r}.")
+    return value

@@ -1,7 +1,6 @@
 """`eyebright pack`: a model file as one small packed file."""
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 DEPTH = 8
 """Bits where a size is asked for and none are named: how many values a tensor needs is then left to their price."""
 LEARN = "10m"
-UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6}
 
 
 @click.command(no_args_is_help=True)
@@ -75,7 +73,7 @@ def command(
         raise BadRequest(f"--prune takes a share of the weights, 0 to 1; {prune:g} is not (30% is 0.3).")
     seconds = learning_s(learn, unlabeled, shares=bits is not None or max_size is not None)
     changes = any(asked is not None for asked in (bits, prune, max_size))
-    most_bytes = size_in_bytes(max_size) if max_size is not None else None
+    most_bytes = int(options.quantity("--max-size", max_size, options.BYTES, "480kB")) or None
     if changes and not trust and file.sha256 not in models.SHIPPED.values():
         trial.prove(file)
     if unlabeled:
@@ -103,13 +101,11 @@ def command(
 
 def learning_s(learn: str | None, unlabeled: tuple[str, ...], shares: bool) -> float:
     """Seconds that --time says. Raises BadRequest where there is nothing to learn, or nothing to learn from."""
-    from eyebright.cli.train import minutes
-
     if unlabeled and not shares:
         raise BadRequest("--unlabeled teaches weights that are shared: give --bits or --max-size too.")
     if learn is not None and not unlabeled:
         raise BadRequest("--time is how long shared weights learn: say from which pictures with --unlabeled.")
-    return 60 * minutes(learn or LEARN)
+    return 60 * options.minutes(learn or LEARN)
 
 
 def learned(
@@ -122,7 +118,7 @@ def learned(
     plain: bool,
 ) -> "ModelFile":
     """The model file with shared weights that learned from the pictures at these paths."""
-    from eyebright.cli.train import Show
+    from eyebright.cli.show import Show
     from eyebright.compression.share import with_shared_weights, within
 
     with extra("train", "learning from pictures"):
@@ -137,15 +133,6 @@ def learned(
     whole = taught(file, shared, pictures, seconds, show, most_bytes)
     show.clear()
     return whole
-
-
-def size_in_bytes(text: str) -> int:
-    """Bytes of "480kB", "0.7 MB" or "480000"; MB is 10^6 bytes. BadRequest for anything else."""
-    found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(b|kb|mb|)\s*", text, re.IGNORECASE | re.ASCII)
-    size = float(found[1]) * UNITS[found[2].lower()] if found else 0.0
-    if not 1 <= size < 1e15:
-        raise BadRequest(f"--max-size takes a size as 480kB or 0.7MB; {text!r} is none.")
-    return int(size)
 
 
 def tell(file: "ModelFile", found: "Account", output: Path) -> None:

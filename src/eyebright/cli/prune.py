@@ -1,6 +1,5 @@
 """`eyebright prune`: from a run to a smaller, faster one."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,6 @@ import click
 from eyebright.cli import contract, options
 from eyebright.cli.contract import of_contract
 from eyebright.errors import BadRequest, extra
-
-BYTES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "b": 1.0}
-MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
 @click.command(no_args_is_help=True)
@@ -32,7 +28,7 @@ MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="It is pruned bit by bit.")
 @click.option("--time", "promised", metavar="10m", help="Of the fine-tuning: 90s, 10m, 2h; 12 passes by default.")
 @click.option("--set", "keys", metavar="KEY=VALUE", multiple=True, help="Any key of the fine-tuning's recipe.")
-@of_contract
+@of_contract()
 @click.option("--data", metavar="DATA", help="The run's pictures, where they are not any more where it found them.")
 @options.text_or_json
 @options.plain
@@ -68,14 +64,16 @@ def command(
       eyebright prune run/ -o small/ --target-size 2MB --by blocks
       eyebright prune run/ -o small/ --keep 0.5 --time 10m
     """
-    from eyebright.cli.train import Show, minutes, of_sets, read
+    from eyebright.cli.show import Show
+    from eyebright.cli.train import read
 
     with extra("train", "pruning"):
-        from eyebright.compression.prune import Goal, prune
+        from eyebright.compression.goal import Goal
+        from eyebright.compression.prune import prune
 
     goal = Goal(
-        latency_ms=quantity("--target-latency", target_latency, MILLISECONDS, "3ms"),
-        size_bytes=quantity("--target-size", target_size, BYTES, "2MB"),
+        latency_ms=options.quantity("--target-latency", target_latency, options.MILLISECONDS, "3ms"),
+        size_bytes=options.quantity("--target-size", target_size, options.BYTES, "2MB"),
         keep=keep or 0.0,
         int8=int8,
     )
@@ -92,10 +90,10 @@ def command(
         by=by,
         importance=importance,
         rounds=rounds,
-        minutes=minutes(promised) if promised else 0.0,
+        minutes=options.minutes(promised) if promised else 0.0,
         allowed=allowed,
         strict=strict,
-        keys=of_sets(keys),
+        keys=options.of_sets(keys),
         force=force,
         source=source,
         tell=show,
@@ -109,20 +107,6 @@ def command(
     contract.say(judged, pruned.steps, pruned.model, form)
     click.echo(f"Read it: {pruned.run / 'report.html'}", err=True)
     return 0
-
-
-def quantity(option: str, text: str | None, units: dict[str, float], example: str) -> float:
-    """A number with a unit.
-
-    >>> quantity("--target-size", "2.5MB", BYTES, "2MB"), quantity("--target-latency", None, MILLISECONDS, "3ms")
-    (2500000.0, 0.0)
-    """
-    if text is None:
-        return 0.0
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text.strip().lower())
-    if not found or found[2] not in units or not float(found[1]):
-        raise BadRequest(f"{option} is a number with a unit ({', '.join(units)}), as {example}; got {text!r}.")
-    return float(found[1]) * units[found[2]]
 
 
 def where(run: Path, data: str | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--report", type=click.Path(readable=False), help="Other labeled pictures that report, all of them.")
 @options.output(required=True, help="The model file to write.")
-@of_contract
+@of_contract()
 @click.option("--learn", metavar="10m", help="Let the rounding learn so long, if nothing else does.")
 @click.option("--half", "light", flag_value="half", help="Only store weights in 16 bits; computed in float.")
 @click.option("--weights-only", "light", flag_value="int8", help="Only store weights in 8 bits; float too.")
@@ -62,7 +62,7 @@ def command(
       eyebright quantize run/model.onnx --calibrate photos/ -o small.onnx --max-drop 0.2 --strict --html report.html
     """
     from eyebright import models, trial
-    from eyebright.cli.train import Show
+    from eyebright.cli.show import Show
     from eyebright.compression.int8 import lighter, to_int8
     from eyebright.modelfile import read
 
@@ -88,14 +88,12 @@ def command(
 
 def seconds(learn: str | None, light: "How | None") -> float:
     """What --learn says; 0 without it."""
-    from eyebright.cli.train import minutes
-
     if learn is None:
         return 0.0
     if light:
         raise BadRequest("--learn is for int8; with --half and --weights-only nothing is rounded that could learn.")
     try:
-        return 60 * minutes(learn)
+        return 60 * options.minutes(learn)
     except BadRequest:
         raise BadRequest(f"--learn is a number with a unit, as 90s, 10m or 2h; got {learn!r}.") from None
 

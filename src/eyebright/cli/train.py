@@ -1,10 +1,6 @@
 """`eyebright train`: from a folder of labeled pictures to a model file."""
 
 import json
-import re
-import shutil
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +11,9 @@ from eyebright.cli import options
 from eyebright.errors import BadRequest
 
 if TYPE_CHECKING:
+    from eyebright.cli.show import Show
     from eyebright.data import Dataset
     from eyebright.training import Recipe, Result
-    from eyebright.training.events import Event
 
 TASKS = {
     "single": "single",
@@ -29,8 +25,6 @@ TASKS = {
     "multi-class": "multi",
 }
 """Words for a task, some of them of an older guide -> ours."""
-REDRAW_S = 0.2
-UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
 
 
 @click.command(no_args_is_help=True)
@@ -88,6 +82,7 @@ def command(
       eyebright train digits.zip -o run/ --mode scratch --encoder resnet-8 --size 32
       eyebright train --resume -o run/
     """
+    from eyebright.cli.show import Show
     from eyebright.training import train
     from eyebright.training.run import speaks
 
@@ -126,9 +121,9 @@ def asked(
     from eyebright.training import Recipe
     from eyebright.training.run import Run
 
-    wanted = {key: value for key, value in given.items() if value is not None} | of_sets(keys)
+    wanted = {key: value for key, value in given.items() if value is not None} | options.of_sets(keys)
     if promised is not None:
-        wanted["minutes"] = minutes(promised)
+        wanted["minutes"] = options.minutes(promised)
     for key in ("teacher", "unlabeled"):
         if key in wanted and Path(wanted[key]).exists():
             wanted[key] = str(Path(wanted[key]).absolute())  # the run may be resumed from elsewhere
@@ -163,31 +158,6 @@ def known_task(word: str) -> str:
         what = "many labels a picture" if task == "multi" else "one label a picture"
         click.echo(f"{word!r} is called {task} here: {what}.", err=True)
     return task
-
-
-def of_sets(keys: tuple[str, ...]) -> dict[str, Any]:
-    """What --set asks for."""
-    from eyebright.tomlfile import value_of
-
-    found = {}
-    for text in keys:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise BadRequest(f"--set takes key=value, as --set epochs=30; got {text!r}.")
-        found[key.strip()] = value_of(value.strip())
-    return found
-
-
-def minutes(text: str) -> float:
-    """A time as minutes.
-
-    >>> minutes("90s"), minutes("10m"), minutes("2h")
-    (1.5, 10.0, 120.0)
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|min|h)", text.strip().lower())
-    if not found or not float(found[1]):
-        raise BadRequest(f"--time is a number with a unit, as 90s, 10m or 2h; got {text!r}.")
-    return float(found[1]) * UNITS_S[found[2]] / 60
 
 
 def read(source: dict[str, Any], show: "Show") -> "Dataset":
@@ -235,66 +205,3 @@ def tell(result: "Result", form: str) -> None:
     click.echo(f"{result.model}: {result.model.stat().st_size / 1e6:.2f} MB")
     click.echo(f"Try it:  eyebright predict photo.jpg --model {result.model}", err=True)
     click.echo(f"Read it: {result.run / 'report.html'}", err=True)
-
-
-class Show:
-    """Events on stderr: a line that is redrawn where somebody watches, else a line for what is worth one."""
-
-    def __init__(self, plain: bool, silent: bool = False) -> None:
-        self.silent = silent
-        self.redraws = sys.stderr.isatty() and not plain and not silent
-        self.drawn = 0.0
-        self.best = ""
-        self.width = 0
-
-    def __call__(self, event: "Event") -> None:
-        from eyebright.training.events import Counted, Progress, Said
-
-        if isinstance(event, Said):
-            self.say(event.text)
-        elif isinstance(event, Counted):
-            self.draw(f"{event.what} {event.done:,} of {event.total:,}", event.done == event.total)
-        elif isinstance(event, Progress):
-            if event.judged:
-                mark = " (best so far)" if event.best else ""
-                self.best = f"  validation {event.judged.value:.3f}, loss {event.judged.loss:.3f}{mark}"
-            line = (
-                f"step {event.step:,} of {event.steps:,}  epoch {event.epoch:.1f}  loss {event.loss:.3f}{self.best}  "
-                f"{event.images_s:.0f} images a second  {left(event.left_s)} left"
-            )
-            if event.judged and not self.redraws:
-                self.say(line)
-            else:
-                self.draw(line, event.step == event.steps)
-
-    def say(self, text: str) -> None:
-        """A line that stays."""
-        self.clear()
-        if not self.silent:
-            click.echo(options.one_line(text), err=True)
-
-    def draw(self, text: str, last: bool) -> None:
-        """A line that the next one takes the place of."""
-        now = time.monotonic()
-        if self.redraws and (last or now - self.drawn > REDRAW_S):
-            self.drawn = now
-            width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write("\r" + text[:width].ljust(self.width))
-            sys.stderr.flush()
-            self.width = min(len(text), width)
-
-    def clear(self) -> None:
-        if self.width:
-            sys.stderr.write("\r" + " " * self.width + "\r")
-            self.width = 0
-
-
-def left(seconds: float) -> str:
-    """Time left, as a clock.
-
-    >>> left(75), left(3700)
-    ('1:15', '1:01:40')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

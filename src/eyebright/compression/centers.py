@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, numpy_helper
@@ -23,6 +22,7 @@ from torch.nn import functional
 from eyebright import modelfile, selftest
 from eyebright.compression.int8 import divergence
 from eyebright.compression.pack import entropy_bits, pack
+from eyebright.compression.ranges import looking_at
 from eyebright.compression.share import PASSES_ON, WEIGHT_AT, cheaper, shareable
 from eyebright.data import Dataset
 from eyebright.data.dataset import Item
@@ -320,19 +320,12 @@ def squares(
     """By the name of a weight its layer, and (groups, n, n): the mean product of each two of an output's n inputs."""
     found = layers(graph, books)
     names = list(dict.fromkeys(layer.input for layer in found.values()))
-    probe = ModelProto()
-    probe.CopyFrom(graph)
-    del probe.graph.output[:]
-    probe.graph.output.extend(onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = cores()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    probe = looking_at(graph, names)
     random, count = np.random.default_rng(0), counting(tell, "pictures looked at")
     sums: dict[str, Tensor] = {}
     began, done = time.monotonic(), 0
     while done < LOOKED and (not done or time.monotonic() - began < seconds):
-        values = dict(zip(names, session.run(names, {"image": crops(pictures, spec, random, 1)}), strict=True))
+        values = dict(zip(names, probe.run(names, {"image": crops(pictures, spec, random, 1)}), strict=True))
         for name, layer in found.items():
             some = inputs(torch.from_numpy(values[layer.input]), layer, random)
             sums[name] = sums.get(name, torch.zeros(())) + some.mT @ some / some.shape[1]

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from eyebright import measure
 from eyebright.data import Dataset
-from eyebright.errors import BadPicture, Refused
+from eyebright.errors import Refused
 from eyebright.evaluation import drop
-from eyebright.evaluation.answers import Answers, ask, in_terms_of
+from eyebright.evaluation.answers import ask, in_terms_of
 from eyebright.evaluation.compare.difference import Comparison, columns, compare
 from eyebright.evaluation.compare.words import Side
 from eyebright.evaluation.drop import Allowed, Verdict
@@ -49,12 +49,12 @@ class Judged(NamedTuple):
         said = drop.sentence(self.verdict, self.data.labels)
         return said if self.smaller or self.faster else f"refused: neither smaller nor faster here. ({said})"
 
-    def must_hold(self, strict: bool = False) -> None:
-        """Raise Refused where the contract does not hold; `strict`: where it is not proved."""
+    def must_hold(self, strict: bool = False, so: str = "Nothing is written") -> None:
+        """Raise Refused where the contract does not hold; `strict`: where it is not proved; `so` says what follows."""
         if not (self.smaller or self.faster) or self.verdict.word == "refused":
-            raise Refused(f"Nothing is written. {self.sentence}")
+            raise Refused(f"{so}. {self.sentence}")
         if strict and self.verdict.word != "proved":
-            raise Refused(f"Nothing is written, since --strict takes only what is proved. {self.sentence}")
+            raise Refused(f"{so}, since --strict takes only what is proved. {self.sentence}")
 
 
 def judge(
@@ -63,34 +63,22 @@ def judge(
     data: Dataset,
     allowed: Allowed,
     tell: Tell,
-    provider: str = "cpu",
     turns: int = measure.TURNS,
 ) -> Judged:
     """Compare a smaller model with the one that it was made from, on pictures that had no say in making it.
 
-    Raises BadRequest where their labels or the pictures do not fit, BadPicture where none can be read.
+    Raises BadRequest where their labels do not fit, or no picture can be read.
     """
     data = in_terms_of(before.metadata, data).data
     order = columns(before.metadata, after.metadata)
-    first = answers(before, data, provider, tell)
-    second = answers(after, data.only(first.items), provider, tell)
+    first = ask(data, before, open_tested(before), ["scores"], cores(), counting(tell, "pictures judged"))
+    data = data.only(first.items)  # both are judged by what could be read
+    second = ask(data, after, open_tested(after), ["scores"], cores(), counting(tell, "pictures judged"))
     a, b = first.outputs["scores"], second.outputs["scores"]
     said_a, said_b = given(a, before.metadata), given(b, after.metadata)[:, order]
     task = before.metadata.task
     verdict = drop.verdict(a, b[:, order], second.targets, task, allowed)
     found = compare(a, b[:, order], second.targets, task, said_a, said_b)
-    measured = measure.in_turns([before, after], provider, turns, counting(tell, "turns at the clock"))
+    measured = measure.in_turns([before, after], turns=turns, told=counting(tell, "turns at the clock"))
     sides = Side(before, a, said_a, measured[0]), Side(after, b[:, order], said_b, measured[1])
-    return Judged(verdict, found, data.only(second.items), *sides)
-
-
-def answers(file: ModelFile, data: Dataset, provider: str, tell: Tell) -> Answers:
-    """What a model says of all pictures; a picture that one of two models cannot see spoils the comparison."""
-    runtime = open_tested(file, provider)
-    found = ask(data, file, runtime, ["scores"], cores(), counting(tell, "pictures judged"))
-    if found.failed and len(found.items) != len(data.items):
-        readable = ask(data.only(found.items), file, runtime, ["scores"], cores())
-        if readable.failed:
-            raise BadPicture(readable.failed[0])
-        return readable
-    return found
+    return Judged(verdict, found, data, *sides)

@@ -18,10 +18,11 @@ import numpy as np
 import onnx
 
 from eyebright.compression.contract import Judged, judge
+from eyebright.compression.goal import Goal
 from eyebright.compression.int8 import converted
 from eyebright.compression.lighter import lightened
 from eyebright.compression.parts import parts, without_copies
-from eyebright.compression.prune import Goal, prune
+from eyebright.compression.prune import prune
 from eyebright.compression.road import Point, Road
 from eyebright.data import Dataset
 from eyebright.errors import Refused
@@ -33,7 +34,8 @@ from eyebright.measure import device, in_turns
 from eyebright.modelfile import Figure, ModelFile, from_bytes, read
 from eyebright.training import Recipe, train
 from eyebright.training.events import Enough, Event, Progress, Said, Tell
-from eyebright.training.run import MODEL, Result, Run
+from eyebright.training.finish import scores_of
+from eyebright.training.run import MODEL, Run
 
 FEW = 200
 """Pictures to learn from, under which the whole network would learn them by heart: there only the head learns."""
@@ -53,7 +55,7 @@ class Budget:
     """One picture on one thread: on this machine, or on `device`."""
     size_bytes: float = 0.0
     """Of the model file."""
-    allowed: Allowed = field(default_factory=lambda: Allowed(0.01, 0.05))
+    allowed: Allowed = field(default_factory=lambda: Allowed(0.01, 0.03))
     """What may be lost against the full-size transfer, in float."""
     device: "device.Device | None" = None
     """Another machine to design for, by its profile."""
@@ -93,26 +95,27 @@ def fit(
     tell: Tell,
     stop: Callable[[], bool] = lambda: False,
     force: bool = False,
+    anyway: bool = False,
     keys: Mapping[str, Any] | None = None,
 ) -> Fitted:
     """Make a model within a budget, in about so many minutes; `folder` keeps what was done, for another try.
 
-    `stop` is asked now and then: once it says so, what there is, is finished. `keys` are keys of all recipes, such as
-    `encoder` and `size`. Raises Refused where no model within the budget keeps what is allowed; its sentence has the
-    nearest that can be reached.
+    `stop` is asked now and then: once it says so, what there is, is finished. `anyway`: learn although the audit found
+    what makes the result meaningless. `keys` are keys of all recipes, such as `encoder` and `size`. Raises Refused
+    where no model within the budget keeps what is allowed; its sentence has the nearest that can be reached.
     """
     began = time.monotonic()
     whole = parts(without_copies(data, tell))
     road = Road(folder, asked(whole, keys or {}), force)
     maker = Maker(whole, road, budget, began + 60 * minutes, tell, stop, keys or {})
-    head = maker.head()
+    head = maker.head(anyway)
     maker.int8("head-int8", head, "the head alone, in 8 bits: the network itself as it was published")
     full = head
     if maker.few:
         road.note(
             f"{len(maker.shown.items)} pictures are too few for a whole network to learn from: only its head learned."
         )
-    elif not maker.stopped:
+    elif not maker.stop():
         full = maker.teacher()
         maker.int8("full-int8", full, "all of the network learned, in 8 bits")
     maker.smaller(full)
@@ -150,10 +153,6 @@ class Maker:
         self.few = len(self.shown.items) < FEW
 
     @property
-    def stopped(self) -> bool:
-        return self.stop()
-
-    @property
     def left_m(self) -> float:
         """Minutes."""
         return max(self.deadline - time.monotonic(), 0) / 60
@@ -166,23 +165,24 @@ class Maker:
     def say(self, text: str) -> None:
         self.told(Said(text))
 
-    def run(self, name: str, recipe: Recipe) -> Result:
-        """A training into the folder: a finished one is taken as it is, one that was stopped goes on."""
+    def run(self, name: str, recipe: Recipe, anyway: bool = True) -> Path:
+        """The model file of a training in the folder: a finished one stays as it is, one that was stopped goes on."""
         folder = self.road.folder / name
         about = Run(folder).about()
         if about and (folder / MODEL).is_file():
-            return result_of(folder)
+            return folder / MODEL
         began = time.monotonic()
         given = None if about else recipe
         result = train(
-            self.shown, folder, given, resume=bool(about), force=not about, anyway=True, tell=self.tell, source={}
+            self.shown, folder, given, resume=bool(about), force=not about, anyway=anyway, tell=self.tell, source={}
         )
         self.road.note(f"{name}: learned in mode {recipe.mode}", time.monotonic() - began)
-        return result
+        return result.model
 
-    def head(self) -> ModelFile:
+    def head(self, anyway: bool) -> ModelFile:
+        """And the audit, which comes before all learning and is not repeated."""
         self.say("First the head alone, on what the published network sees: a model in a minute, to fall back on.")
-        return read(self.run("head", Recipe.of("head", self.keys)).model)
+        return read(self.run("head", Recipe.of("head", self.keys), anyway))
 
     def teacher(self) -> ModelFile:
         """The full-size transfer: what all else is judged beside."""
@@ -191,7 +191,7 @@ class Maker:
         why = "it is within the budget as it is" if fits else "it is over the budget, and will teach a smaller one"
         self.say(f"Now the whole network learns: {why}.")
         recipe = Recipe.of("finetune", {**self.keys, "minutes": max(minutes, 0.5)})
-        return read(self.run("full", recipe).model)
+        return read(self.run("full", recipe))
 
     def int8(self, name: str, file: ModelFile, how: str) -> Point:
         """A point: the model in 8 bits, measured."""
@@ -223,30 +223,27 @@ class Maker:
 
     def measured(self, file: ModelFile) -> tuple[Figure, float]:
         """The main figure on the validation split, and milliseconds."""
-        from eyebright.training.finish import scores_of
-
         some = self.shown.part("validation")
         figures = metrics.figures(scores_of(file.data, some), some.targets(), self.whole.task)
         return figures[metrics.MAIN[self.whole.task]], self.milliseconds(file)
 
-    def milliseconds(self, file: ModelFile, size: int | None = None) -> float:
-        side = size or file.metadata.input.size
+    def milliseconds(self, file: ModelFile) -> float:
         if self.budget.device:
-            return device.predict(self.budget.device, onnx.load_from_string(file.data), side)
-        found = in_turns([file], size=size)[0]
+            return device.predict(self.budget.device, onnx.load_from_string(file.data), file.metadata.input.size)
+        found = in_turns([file])[0]
         return float(np.median(found.cpu_ms or found.turns_ms))  # others' work on this machine does not count
 
     def smaller(self, full: ModelFile) -> None:
         """Points within the budget, where the full network is over it: fewer channels, then a smaller input."""
         budget = self.budget
         start = self.road.state.points.get("full-int8") or self.road.state.points["head-int8"]
-        if not budget.over(start) or self.stopped:
+        if not budget.over(start) or self.stop():
             return
         if budget.size_bytes and start.size_bytes > budget.size_bytes and not self.few:
             start = self.pruned(start)
         sizes = [size for size in sorted(full.metadata.input.sizes, reverse=True) if size < full.metadata.input.size]
         for size in sizes:
-            if not budget.latency_ms or start.latency_ms <= budget.latency_ms or self.stopped:
+            if not budget.latency_ms or start.latency_ms <= budget.latency_ms or self.stop():
                 break
             start = self.at_size(f"{start.name.partition('@')[0]}@{size}", start, size)
 
@@ -280,11 +277,6 @@ class Maker:
             )
         self.run(name, Recipe())
         return self.int8(f"{name}-int8", read(folder / MODEL), f"channels taken out to {wanted / 1e6:.2f} MB, taught")
-
-
-def result_of(folder: Path) -> Result:
-    file = read(folder / MODEL)
-    return Result(folder, folder / MODEL, file.metadata.card.metrics, "validation")
 
 
 def sentence(point: Point) -> str:
@@ -339,5 +331,6 @@ def claim(maker: Maker, judged: Judged) -> str:
         return f"Measured on {n:,} pictures that it had not seen."
     said = f"On {n:,} pictures that it had not seen, {right:,} are right: between {found.low:.0%} and {found.high:.0%}"
     if n < 100:
-        return f"{said} of such pictures. That is all that {n} pictures can tell; 100 more to test on would halve it."
+        more = "four times as many would halve that range."
+        return f"{said} of such pictures. That is all that {n} pictures can tell; {more}"
     return f"{said} of such pictures (95% sure)."

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto
 
@@ -27,9 +26,9 @@ from eyebright.errors import BadRequest, Refused
 from eyebright.evaluation import calibration, drop
 from eyebright.evaluation.answers import in_terms_of
 from eyebright.evaluation.drop import Allowed
-from eyebright.modelfile import Card, ModelFile, Task, from_bytes
+from eyebright.modelfile import Card, Input, ModelFile, Task, from_bytes
 from eyebright.preprocessing import Pixels, fit, shorter_side
-from eyebright.runtime import cores
+from eyebright.runtime import cores, session
 from eyebright.training.events import Said, Tell, counting
 from eyebright.training.finish import finish
 
@@ -127,7 +126,7 @@ def converted(
         steps.append(f"rounding learned in {learn_s:.0f} s: {told(after, allowed)}")
         chosen = min(chosen, after, key=lambda one: one.lost)
     if chosen.lost > allowed.whole:
-        raise Refused(too_far(case, limits, chosen, back, file, learn_s))
+        raise Refused(too_far(case, chosen, back, file, learn_s))
     return sealed(file, data, case, chosen.graph, back, steps, tell), back, tuple(steps)
 
 
@@ -156,15 +155,20 @@ def prepared(file: ModelFile, data: Dataset, allowed: Allowed, pictures: int, te
         raise BadRequest(
             f"{len(calibrating.items)} pictures are too few to calibrate with; give {FEWEST} at least, or {PICTURES}."
         )
-    count = counting(tell, "pictures decoded")
     choosing = drawn(data.part("validation"), CHOOSING)
-    first, second = (
-        np.stack([fit(some.picture(item, shorter_side(spec)), spec) for item in some.items])
-        for some in (calibrating, choosing)
-    )
-    count(len(first) + len(second), len(first) + len(second))
+    first, second = (seen(some, spec, tell) for some in (calibrating, choosing))
     logits = run(graph, second)
     return Case(with_even_pixels(graph), first, second, logits, choosing.targets(), file.metadata.task, allowed)
+
+
+def seen(data: Dataset, spec: Input, tell: Tell) -> Pixels:
+    """(N, size, size, 3): the pictures as the model sees them."""
+    count, shorter = counting(tell, "pictures decoded"), shorter_side(spec)
+    pixels = []
+    for item in data.items:
+        pixels.append(fit(data.picture(item, shorter), spec))
+        count(len(pixels), len(data.items))
+    return np.stack(pixels)
 
 
 def nothing_to_do(file: ModelFile, graph: ModelProto) -> str:
@@ -193,23 +197,14 @@ def way_of(case: Case, graph: ModelProto) -> Way:
     logits = run(graph, case.choosing)
     a, b = (calibration.activate(some, case.task) for some in (case.logits, logits))
     found = drop.verdict(a, b, case.targets, case.task, case.allowed).whole
-    return Way(graph, distance(case, logits), -found.change.value)
-
-
-def distance(case: Case, logits: Floats) -> float:
-    """Of logits (N, L) on the choosing pictures from the float model, in nats a picture."""
-    a, b = (calibration.activate(some, case.task) for some in (case.logits, logits))
-    return divergence(a, b, case.task)
+    return Way(graph, divergence(a, b, case.task), -found.change.value)
 
 
 def run(graph: ModelProto, pixels: Pixels) -> Floats:
     """(N, L): logits, with all cores."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = cores()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    ready = session(graph.SerializeToString(), cores())
     few = (pixels[at : at + AT_ONCE] for at in range(0, len(pixels), AT_ONCE))
-    return np.concatenate([session.run(["logits"], {"image": some})[0] for some in few])
+    return np.concatenate([ready.run(["logits"], {"image": some})[0] for some in few])
 
 
 def divergence(a: NDArray[np.float64], b: NDArray[np.float64], task: Task) -> float:
@@ -241,12 +236,13 @@ def restored(case: Case, limits: Ranges, start: Way, tell: Tell) -> tuple[Way, t
 
 def ranked(case: Case, limits: Ranges, tell: Tell) -> list[str]:
     """Names of layers, by how near the scores come when each alone stays in float."""
-    some = case._replace(choosing=case.choosing[:RANKING], logits=case.logits[:RANKING], targets=case.targets[:RANKING])
+    wanted = calibration.activate(case.logits[:RANKING], case.task)
     layers = [node.name for node in case.graph.graph.node if node.op_type in LAYERS and node.op_type in ranges.INTEGER]
     count = counting(tell, "layers tried in float")
     effect = {}
     for done, name in enumerate(layers, 1):
-        effect[name] = distance(some, run(quantize(case.graph, limits, [name]), some.choosing))
+        logits = run(quantize(case.graph, limits, [name]), case.choosing[:RANKING])
+        effect[name] = divergence(wanted, calibration.activate(logits, case.task), case.task)
         count(done, len(layers))
     return sorted(layers, key=lambda name: effect[name])
 
@@ -286,7 +282,7 @@ def others(tried: dict[str, Way], best: str) -> str:
     return ", ".join(f"{name}: {one.far:.2g}" for name, one in tried.items() if name != best)
 
 
-def too_far(case: Case, limits: Ranges, nearest: Way, back: Sequence[str], file: ModelFile, learn_s: float) -> str:
+def too_far(case: Case, nearest: Way, back: Sequence[str], file: ModelFile, learn_s: float) -> str:
     """Why nothing is written: what came nearest, which layers and labels lose most, what can be done."""
     before, after = (said(some, case.task) for some in (case.logits, run(nearest.graph, case.choosing)))
     on = case.targets == 1

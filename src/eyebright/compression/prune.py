@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -19,30 +18,27 @@ import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor
-from torch.nn import functional as F
 
-from eyebright import modelfile, selftest
+from eyebright import modelfile
 from eyebright.classifier import Classifier
 from eyebright.compression import blocks, channels
 from eyebright.compression.blocks import divergence
 from eyebright.compression.channels import AT_ONCE, BATCH, IMPORTANCES, Importance
 from eyebright.compression.contract import Judged, judge
+from eyebright.compression.goal import Goal, Scale
 from eyebright.compression.norms import recalibrate, settle, show
 from eyebright.compression.parts import parts
 from eyebright.data import Dataset
 from eyebright.encoders import slim
-from eyebright.encoders.count import count
 from eyebright.encoders.slim import Slim
 from eyebright.errors import BadRequest, CannotWrite, Refused
 from eyebright.evaluation.drop import Allowed
-from eyebright.export.onnx import to_onnx
-from eyebright.export.sides import free_sides
-from eyebright.measure import in_turns, latency, speedup
-from eyebright.modelfile import Figure, Head, Input, Metadata, ModelFile
+from eyebright.modelfile import Figure, ModelFile
 from eyebright.preprocessing import fit, shorter_side
 from eyebright.runtime import cores
 from eyebright.training import Recipe, checkpoint, train
 from eyebright.training.batches import Order
+from eyebright.training.distill import imitation
 from eyebright.training.events import Said, Tell, counting
 from eyebright.training.loop import make_loss
 from eyebright.training.network import drawn, input_size
@@ -58,8 +54,6 @@ CLOSE = 0.03
 RECOVERY = 24
 """Steps between two rounds, in which the network imitates what it was."""
 RECOVERY_RATE = 3e-4
-A_LAYER = 1000
-"""Bytes that rounding adds to a layer in a graph."""
 RATE = 3e-4
 """Of the fine-tuning. On clothing's validation split, lite0 down to half its weights: at 1e-3 the loss never fell under
 that of the first pass, 0.274, and ended at 0.288; at this rate it ended at 0.268, one seed."""
@@ -68,43 +62,6 @@ KEPT = (
     "erase", "learn_scale", "device", "precision", "threads", "cache_mb",
 )  # fmt: skip
 """Keys of the parent's recipe that its child learns by, too."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Goal:
-    """How small the network shall be; one of three."""
-
-    latency_ms: float = 0.0
-    """Milliseconds a picture on this machine, on one thread."""
-    size_bytes: float = 0.0
-    """Of the model file."""
-    keep: float = 0.0
-    """Share of the multiply-adds, 0..1."""
-    int8: bool = False
-    """Whether the size is that of the model once it is quantized, a byte a weight."""
-
-    def __post_init__(self) -> None:
-        given = [value for value in (self.latency_ms, self.size_bytes, self.keep) if value]
-        if len(given) != 1:
-            raise BadRequest("Say how small: one of a latency, a size, and a share of the multiply-adds to keep.")
-        if not given[0] > 0 or self.keep > 1:
-            raise BadRequest("A latency and a size are over 0, and the share to keep is at most 1.")
-        if self.int8 and not self.size_bytes:
-            raise BadRequest("int8 says how a size is counted; give a size.")
-
-    @property
-    def value(self) -> float:
-        return self.latency_ms or self.size_bytes or self.keep
-
-    def words(self, value: float) -> str:
-        """A value of what is aimed at.
-
-        >>> Goal(latency_ms=3).words(2.345), Goal(size_bytes=2e6).words(1.5e6), Goal(keep=0.5).words(0.41)
-        ('2.35 ms', '1.50 MB', '41% of the multiply-adds')
-        """
-        if self.latency_ms:
-            return f"{value:.2f} ms"
-        return f"{value / 1e6:.2f} MB" if self.size_bytes else f"{value:.0%} of the multiply-adds"
 
 
 class Parent(NamedTuple):
@@ -144,16 +101,8 @@ class Pruned(NamedTuple):
 
     def must_hold(self, strict: bool = False) -> None:
         """Raise Refused where the contract does not hold; `strict`: where it is not proved."""
-        try:
-            if self.judged:
-                self.judged.must_hold(strict)
-        except Refused as error:
-            raise Refused(str(error).replace(*self.instead, 1)) from None
-
-    @property
-    def instead(self) -> tuple[str, str]:
-        """What a refusal says of a file, and what is true of a folder."""
-        return "Nothing is written", f"{self.run} stays without {self.model.name}"
+        if self.judged:
+            self.judged.must_hold(strict, f"{self.run} stays without {self.model.name}")
 
 
 def prune(
@@ -196,7 +145,7 @@ def prune(
     torch.set_num_threads(parent.recipe.threads or cores())
     tell(Said(f"Looking at {PICTURES} training pictures ..."))
     seen = look(parent, data, tell)
-    scale = Scale(parent, goal)
+    scale = Scale(goal, parent.file, parent.classifier)
     small = slimmer(parent, seen, scale, by, importance, rounds, tell)
     with somewhere() as folder:
         begun = Run(folder)
@@ -279,69 +228,6 @@ def look(parent: Parent, data: Dataset, tell: Tell) -> Seen:
         pixels.append(fit(training.picture(training.items[at], shorter), spec))
         told(len(pixels), len(order))
     return Seen(torch.from_numpy(np.stack(pixels)).float(), torch.from_numpy(training.targets()[order]))
-
-
-class Scale:
-    """How large a network is, in what is aimed at."""
-
-    def __init__(self, parent: Parent, goal: Goal) -> None:
-        self.goal = goal
-        self.parent = parent
-        self.size = parent.file.metadata.input.size
-        counts = count(parent.classifier, (self.size, self.size, 3))
-        self.macs = counts.num_macs
-        self.around_bytes = max(len(parent.file.data) - 4 * stored(parent.classifier), 0)
-        if goal.latency_ms:
-            self.whole = written(parent.classifier, parent.file.metadata)
-            self.start = latency(in_turns([parent.file])[0]).value
-        else:
-            self.start = self.of(parent.classifier)
-
-    def of(self, classifier: Classifier) -> float:
-        """The value of a network."""
-        if self.goal.keep:
-            return self.share(classifier)
-        if self.goal.size_bytes:
-            return (in_int8(classifier) if self.goal.int8 else 4 * stored(classifier)) + self.around_bytes
-        here = in_turns([self.whole, written(classifier, self.parent.file.metadata)])
-        return self.start / speedup(*here).value  # by turns, so that a machine that grew slow does not count
-
-    def share(self, classifier: Classifier) -> float:
-        """Of the parent's multiply-adds."""
-        return count(classifier, (self.size, self.size, 3)).num_macs / self.macs
-
-
-def stored(classifier: Classifier) -> int:
-    """Numbers that a model file holds: its norms are part of its convolutions, as a bias each."""
-    layers = slim.all_sides(classifier)
-    found = dict(classifier.named_modules())
-    return sum(found[name].weight.numel() + c_out for name, (_, c_out) in layers.items())
-
-
-def in_int8(classifier: Classifier) -> int:
-    """About the bytes of its parameters once it is quantized: weights, a bias and two scales a channel, more nodes."""
-    layers = slim.all_sides(classifier)
-    found = dict(classifier.named_modules())
-    return sum(found[name].weight.numel() + 12 * c_out + A_LAYER for name, (_, c_out) in layers.items())
-
-
-def written(classifier: Classifier, metadata: Metadata) -> ModelFile:
-    """The network as a model file that can be measured, and is good for nothing else."""
-    size = metadata.input.size
-    about = Metadata(
-        format=1,
-        name="a slimmed network",
-        task=metadata.task,
-        labels=metadata.labels,
-        input=Input(size=size, crop=metadata.input.crop),
-        temperature="temperature",
-        head=Head(*classifier.head_names),
-        golden=selftest.placeholder(size, len(metadata.labels)),
-    )
-    graph = to_onnx(classifier, size)
-    if metadata.input.sizes:
-        free_sides(graph)  # which takes a little longer
-    return modelfile.from_bytes(selftest.seal(graph, about), "a slimmed network")
 
 
 def slimmer(
@@ -460,10 +346,7 @@ def recover(classifier: Classifier, pixels: Tensor, wanted: Tensor, seed: int, s
         images = pixels[places]
         images = images.flip(2) if step % 2 else images
         said, meant = logits_of(classifier, images), wanted[places]
-        if classifier.task == "multi":
-            loss = F.binary_cross_entropy_with_logits(said, meant.sigmoid())
-        else:
-            loss = F.kl_div(said.log_softmax(1), meant.log_softmax(1), log_target=True, reduction="batchmean")
+        loss = imitation(said, classifier.scores(meant), classifier.task, 1.0).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(classifier.parameters(), 1.0)

@@ -7,15 +7,14 @@ error over a histogram of the tensor is least.
 import itertools
 import json
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
-from eyebright.runtime import cores
+from eyebright.runtime import cores, session
 
 Ranges = dict[str, tuple[float, float]]
 """The lowest and the highest value of each activation that 8 bits keep, by the tensor's name in the float model."""
@@ -46,28 +45,30 @@ def histograms(
 ) -> dict[str, Histogram]:
     """What occurs in each activation over batches of pictures (N, H, W, 3); `told` hears how many of how many."""
     names = activations(model)
-    probe = ModelProto()
-    probe.CopyFrom(model)
-    del probe.graph.output[:]
-    probe.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = cores()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    probe = looking_at(model, names)
     ends = np.array([(0.0, 0.0)] * len(names))
     for batch in batches:
-        for at, values in enumerate(session.run(None, {"image": batch})):
+        for at, values in enumerate(probe.run(None, {"image": batch})):
             ends[at] = min(ends[at, 0], values.min()), max(ends[at, 1], values.max())
     counts = np.zeros((len(names), BINS), np.int64)
     for done, batch in enumerate(batches, 1):
         told(done, len(batches))
-        for at, values in enumerate(session.run(None, {"image": batch})):
+        for at, values in enumerate(probe.run(None, {"image": batch})):
             low, high = ends[at]
             flat = values.reshape(len(batch), -1)
             some = flat[:, :: max(flat.shape[1] // PLACES, 1) | 1]  # odd, so that all columns of a map are met
             bins = ((some - low) * (BINS / ((high - low) or 1.0))).astype(np.int32)
             counts[at] += np.bincount(np.minimum(bins, BINS - 1).ravel(), minlength=BINS)
     return {name: Histogram(float(ends[at, 0]), float(ends[at, 1]), counts[at]) for at, name in enumerate(names)}
+
+
+def looking_at(model: ModelProto, names: Sequence[str]) -> Any:
+    """A session that gives these float tensors of a graph, in their order, in place of its outputs."""
+    probe = ModelProto()
+    probe.CopyFrom(model)
+    del probe.graph.output[:]
+    probe.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
+    return session(probe.SerializeToString(), cores())
 
 
 def of_least_error(found: dict[str, Histogram]) -> Ranges:

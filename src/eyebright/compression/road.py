@@ -3,8 +3,6 @@
 FOLDER/road.json has a line of history a step and a point a model that was measured; runs are folders beside it.
 """
 
-import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -15,6 +13,7 @@ import msgspec
 
 from eyebright.errors import BadRequest, CannotWrite
 from eyebright.modelfile import Figure, ModelFile, read
+from eyebright.training.run import Run
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -87,14 +86,7 @@ class Road:
         self.save()
 
     def save(self) -> None:
-        """A whole file or none."""
-        partial = self.folder / "road.json.partial"
-        try:
-            partial.write_bytes(msgspec.json.encode(self.state))
-            os.replace(partial, self.folder / "road.json")
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise CannotWrite(f"{self.folder} cannot be written: {(error.strerror or str(error)).lower()}.") from None
+        Run(self.folder).write("road.json", msgspec.json.encode(self.state))
 
     def point(self, name: str, make: Callable[[], tuple[bytes, str, Figure, float]]) -> Point:
         """The point of this name; made by `make` (bytes, how, figure, milliseconds) where it is not there yet."""
@@ -104,7 +96,7 @@ class Road:
         began = time.monotonic()
         data, how, figure, latency_ms = make()
         file = f"{name}.onnx"
-        self.write(file, data)
+        Run(self.folder).write(file, data)
         found = Point(name, how, file, figure, len(data), latency_ms)
         self.state.points[name] = found
         self.state.steps.append(Step(how, time.monotonic() - began))
@@ -117,19 +109,9 @@ class Road:
             self.state.steps.append(Step(said, seconds))
             self.save()
 
-    def write(self, name: str, data: bytes) -> None:
-        target = self.folder / name
-        partial = target.with_name(target.name + ".partial")
-        try:
-            partial.write_bytes(data)
-            os.replace(partial, target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise CannotWrite(f"{target} cannot be written: {(error.strerror or str(error)).lower()}.") from None
-
     def open(self, point: Point) -> ModelFile:
         return read(self.folder / point.file)
 
 
 def as_json(points: dict[str, Point]) -> list[dict[str, Any]]:
-    return [json.loads(msgspec.json.encode(point)) for point in points.values()]
+    return [msgspec.to_builtins(point) for point in points.values()]

@@ -17,6 +17,7 @@ from eyebright.evaluation import calibration
 from eyebright.export.network import Network
 from eyebright.modelfile import Task
 from eyebright.runtime import cores
+from eyebright.training.distill import imitation
 from eyebright.training.events import Progress, Said, Tell
 
 BATCH = 16
@@ -48,7 +49,7 @@ def learned(
         share = min(step / max(steps, 2 * TRIAL), 1.0)
         for group in optimizer.param_groups:
             group["lr"] = RATE * group["factor"] * (0.5 + 0.5 * math.cos(math.pi * share))
-        loss = imitation(network, batch, teacher[side][places], weights, biases, task)
+        loss = distance(network, batch, teacher[side][places], weights, biases, task)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -93,7 +94,7 @@ def latent(model: ModelProto, small: ModelProto) -> tuple[dict[str, Tensor], dic
     return weights, biases
 
 
-def imitation(
+def distance(
     network: Network,
     pixels: Tensor,
     taught: Tensor,
@@ -104,9 +105,7 @@ def imitation(
     """How far the small network's scores are from the teacher's (B, L), in nats."""
     rounded = {name: (value + (value.round() - value).detach()).clamp(-127, 127) for name, value in weights.items()}
     logits = network(pixels, rounded | biases)["logits"]
-    if task == "multi":
-        return torch.nn.functional.binary_cross_entropy_with_logits(logits, taught, reduction="none").sum(1).mean()
-    return -(taught * torch.log_softmax(logits, 1)).sum(1).mean()
+    return imitation(logits, taught, task, 1.0).mean()
 
 
 def written(small: ModelProto, weights: dict[str, Tensor], biases: dict[str, Tensor]) -> ModelProto:

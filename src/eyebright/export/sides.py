@@ -8,7 +8,6 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from onnx import ModelProto
@@ -16,6 +15,7 @@ from onnx import ModelProto
 from eyebright.classifier import Classifier
 from eyebright.encoders.encoder import SMALLEST
 from eyebright.export import parity
+from eyebright.runtime import session
 
 SPAN = 4 / 7, 10 / 7
 """Of the size that it was exported for, the smallest and the largest that are tried."""
@@ -36,8 +36,8 @@ def with_free_sides(classifier: Classifier, model: ModelProto, size: int) -> tup
     free.CopyFrom(model)
     free_sides(free)
     network = deepcopy(classifier).cpu().eval()
-    session = onnxruntime.InferenceSession(free.SerializeToString(), quietly(), providers=["CPUExecutionProvider"])
-    taken = [side for side in others if alike(network, session, parity.pictures(side)[2:3])]
+    ready = session(free.SerializeToString())
+    taken = [side for side in others if alike(network, ready, parity.pictures(side)[2:3])]
     return (free, tuple(sorted([size, *taken]))) if taken else (model, ())
 
 
@@ -60,12 +60,12 @@ def free_sides(model: ModelProto) -> None:
             value.type.tensor_type.shape.dim[first + offset].dim_param = name
 
 
-def alike(network: Classifier, session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) -> bool:
+def alike(network: Classifier, ready: Any, images: NDArray[np.uint8]) -> bool:
     """Whether the graph gives what the network gives for pictures (N, H, W, 3) of another size."""
     try:
         with torch.inference_mode():
             said = network(torch.from_numpy(images))
-        found: list[Any] = session.run(list(TRIED), {"image": images})
+        found: list[Any] = ready.run(list(TRIED), {"image": images})
     except Exception:  # torch's and ONNX Runtime's own, where a map has become too small or has another shape
         return False
     expected = [getattr(said, name).numpy() for name in TRIED]
@@ -73,10 +73,3 @@ def alike(network: Classifier, session: onnxruntime.InferenceSession, images: ND
         one.shape == other.shape and float(np.abs(one - other).max()) <= TOLERANCE * float(np.abs(other).max())
         for one, other in zip(found, expected, strict=True)
     )
-
-
-def quietly() -> onnxruntime.SessionOptions:
-    """A size that is not taken is no news for anybody at a terminal."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    return options

@@ -72,3 +72,14 @@ MEASURES = {"single": "top-1", "binary": "average precision", "multi": "mAP"}
 def counting(tell: Tell, what: str) -> Callable[[int, int], None]:
     """`tell` for those who only count."""
     return lambda done, total: tell(Counted(what, done, total))
+
+
+def clock(seconds: float) -> str:
+    """A time in words.
+
+    >>> clock(75), clock(3700), clock(-3)
+    ('1:15', '1:01:40', '0:00')
+    """
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

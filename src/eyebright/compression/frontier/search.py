@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eyebright import measure, modelfile, selftest
+from eyebright import measure, modelfile
 from eyebright.compression.frontier import page, state, words
 from eyebright.compression.frontier.points import (
     FLOAT,
@@ -38,6 +38,7 @@ from eyebright.compression.frontier.state import Home, State
 from eyebright.compression.frontier.words import MEASURES
 from eyebright.compression.int8 import PICTURES, converted
 from eyebright.compression.parts import parts
+from eyebright.compression.stand_in import stand_in
 from eyebright.data import Dataset
 from eyebright.data.dataset import SPLITS
 from eyebright.encoders import catalog
@@ -45,15 +46,14 @@ from eyebright.encoders.published import SOURCES
 from eyebright.errors import BadModelFile, BadRequest, CannotWrite, Refused
 from eyebright.evaluation import metrics
 from eyebright.evaluation.drop import Allowed
-from eyebright.export.onnx import to_onnx
 from eyebright.measure import in_turns, latency, speedup
-from eyebright.modelfile import Figure, Head, Input, Metadata, ModelFile
+from eyebright.modelfile import Figure, Input, ModelFile
 from eyebright.preprocessing import fit
 from eyebright.training import Recipe, plan, train
 from eyebright.training.batches import Batches
 from eyebright.training.checks import checked
 from eyebright.training.distill import Teacher, unlabeled
-from eyebright.training.events import Counted, Enough, Event, Progress, Said, Tell, counting
+from eyebright.training.events import Counted, Enough, Event, Progress, Said, Tell, clock, counting
 from eyebright.training.finish import scores_of
 from eyebright.training.learn import start
 from eyebright.training.loop import Diverged, Learner, make_loss
@@ -235,17 +235,7 @@ class Search:
     def untrained(self, network: Network) -> ModelFile:
         """A model file that can be measured, and is good for nothing else."""
         classifier = classifier_of(recipe_of(self.asked, network), len(self.data.labels), self.data.task)
-        about = Metadata(
-            format=1,
-            name=network.name,
-            task=self.data.task,
-            labels=self.data.labels,
-            input=Input(size=network.size),
-            temperature="temperature",
-            head=Head(*classifier.head_names),
-            golden=selftest.placeholder(network.size, len(self.data.labels)),
-        )
-        return modelfile.from_bytes(selftest.seal(to_onnx(classifier.eval(), network.size), about), network.name)
+        return stand_in(classifier, self.data.labels, network.size, network.name)
 
     def seconds_a_picture(self, network: Network) -> float:
         """How long a picture takes to learn from, by a few steps on noise."""
@@ -501,14 +491,3 @@ class Search:
         self.home.write("frontier.html", page.html(self.state, here, best, self.data.name, validation, test))
         self.home.save()
         return Found(self.home.path, self.state, tuple(here), tuple(best))
-
-
-def clock(seconds: float) -> str:
-    """A time in words.
-
-    >>> clock(75), clock(3700), clock(-3)
-    ('1:15', '1:01:40', '0:00')
-    """
-    minutes, rest = divmod(max(round(seconds), 0), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
