@@ -182,7 +182,8 @@ def test_what_cannot_be_kept_is_refused_with_what_came_nearest(full, data, monke
 
 
 def distance(case, graph):
-    return int8.way_of(case, graph).far
+    wanted, said = (calibration.activate(some, case.task) for some in (case.logits, int8.run(graph, case.choosing)))
+    return divergence(wanted, said, case.task)
 
 
 def test_learned_rounding_brings_it_nearer(case):
