@@ -267,7 +267,10 @@ def test_everywhere_the_size_is_that_of_the_packed_file(tmp_path, monkeypatch, c
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("pack", "small.onnx", "-o", "small.eyb", "--max-size", "tiny"), "--max-size takes a size as 480kB"),
+        (
+            ("pack", "small.onnx", "-o", "small.eyb", "--max-size", "tiny"),
+            "--max-size is a number with a unit (b, kb, mb, gb), as 480kB",
+        ),
         (("pack", "small.onnx", "-o", "small.eyb", "--max-size", "1kB"), "cannot be packed into 1,000 bytes"),
         (("pack", "small.onnx", "-o", "small.eyb", "--prune", "30"), "--prune takes a share of the weights"),
         (("pack", "small.onnx", "-o", "small.onnx"), "small.onnx exists"),

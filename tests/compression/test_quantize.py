@@ -19,6 +19,7 @@ from eyebright.classifier.heads import linear  # noqa: E402
 from eyebright.compression import shipped  # noqa: E402
 from eyebright.compression.quantize import EVEN_STD, quantize, with_even_pixels  # noqa: E402
 from eyebright.compression.ranges import measure_ranges, ranges_from_json  # noqa: E402
+from eyebright.compression.stem import with_wide_stem  # noqa: E402
 from eyebright.encoders import ENCODERS, Encoder  # noqa: E402
 from eyebright.encoders.layers import same_conv  # noqa: E402
 from eyebright.errors import BadRequest  # noqa: E402
@@ -73,7 +74,8 @@ def photos(size):
 
 @pytest.mark.slow
 def test_the_shipped_file_is_the_same_every_time(small):
-    assert shipped.build("lite0", "int8").SerializeToString() == small.SerializeToString()
+    wide = with_wide_stem(small, [224])
+    assert shipped.build("lite0", "int8").SerializeToString() == wide.SerializeToString()
 
 
 def test_quantizing_gives_the_same_bytes_and_leaves_the_float_model_as_it_is(full, small):
@@ -194,6 +196,44 @@ def test_even_pixels_are_taken_as_they_are(tiny):
     small = quantize(even, measure_ranges(even, [images]))
     assert not {"Cast", "Sub", "Div"} & {node.op_type for node in small.graph.node if "image" in node.input}
     assert run(small, images)[0] == pytest.approx(run(even, images)[0], abs=0.02)
+
+
+def test_a_convolution_without_bias_gets_one_for_even_pixels(tiny):
+    (conv,) = (node for node in tiny.graph.node if node.op_type == "Conv")
+    bare = onnx.ModelProto()
+    bare.CopyFrom(tiny)
+    next(node for node in bare.graph.node if node.op_type == "Conv").input.pop()
+    zero = onnx.ModelProto()
+    zero.CopyFrom(tiny)
+    for tensor in zero.graph.initializer:
+        if tensor.name == conv.input[2]:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.zeros(8, np.float32), tensor.name))
+    images = parity.pictures(32)
+    even = with_even_pixels(bare)
+    assert inner(run(even, images)[3]) == pytest.approx(inner(run(bare, images)[3]), abs=1e-4)
+    assert run(even, images)[3] == pytest.approx(run(with_even_pixels(zero), images)[3], abs=1e-6)
+
+
+def test_what_is_joined_has_one_scale(tmp_path):
+    """A tensor that only a Concat reads is rounded as the joined one is, so that joining is copying."""
+    full = with_even_pixels(network("squeezenet-1.1", 64))
+    small = quantize(full, measure_ranges(full, [parity.pictures(64)]))
+    maker = {name: node for node in small.graph.node for name in node.output}
+    joins = [node for node in small.graph.node if node.op_type == "Concat"]
+    assert len(joins) == 8
+    for join in joins:
+        (after,) = (node for node in small.graph.node if join.output[0] in node.input)
+        parts = [maker[name].input[1:] for name in join.input]
+        values = [
+            [
+                onnx.numpy_helper.to_array(one).item()
+                for name in names
+                for one in small.graph.initializer
+                if one.name == name
+            ]
+            for names in (*parts, after.input[1:])
+        ]
+        assert values[0] == values[1] == values[2]
 
 
 @pytest.mark.parametrize("number", [127.5, 128.0])

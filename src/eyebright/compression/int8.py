@@ -20,6 +20,7 @@ from eyebright.compression.lighter import How, lightened
 from eyebright.compression.parts import parts, readable
 from eyebright.compression.quantize import quantize, with_even_pixels
 from eyebright.compression.ranges import Ranges
+from eyebright.compression.stem import with_wide_stem
 from eyebright.data import Dataset
 from eyebright.data.dataset import Split
 from eyebright.errors import BadRequest, Refused
@@ -270,7 +271,9 @@ def sealed(
     chosen = drawn(data.part("validation"), CHOOSING).items
     kept = data.only([*data.part("train").items, *chosen, *data.part("test").items])
     logits: dict[Split, Floats] = {"validation": run(graph, case.choosing)}
-    return finish(graph, kept, logits, file.metadata.input, card, like=file.metadata).data
+    spec = file.metadata.input
+    wide = with_wide_stem(graph, spec.sizes or [spec.size])
+    return finish(wide, kept, logits, spec, card, like=file.metadata).data
 
 
 def told(found: Way, allowed: Allowed) -> str:

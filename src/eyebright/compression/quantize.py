@@ -5,6 +5,7 @@ integers. A parameter NAME is held as NAME_quantized, and NAME_scale times that 
 it is. All outputs are float32; `embedding`, `logits` and `scores` are not rounded to 8 bits.
 """
 
+from collections import Counter
 from collections.abc import Collection
 
 import numpy as np
@@ -30,6 +31,7 @@ def quantize(model: ModelProto, ranges: Ranges, keep: Collection[str] = ()) -> M
     The nodes named in `keep` stay in float. Raises BadRequest when the ranges belong to another model.
     """
     ranges = ranges | pixel_range(model)
+    ranges |= of_joined(model, ranges)
     missing = [name for name in activations(model) if name not in ranges]
     if missing:
         raise BadRequest(f"These activation ranges were measured on another model: there is none for {missing[0]}.")
@@ -114,17 +116,22 @@ def with_even_pixels(model: ModelProto) -> ModelProto:
     if [node.op_type for node in users] != ["Conv"]:
         return model
     mean, std = (constant(model, name).astype(np.float64) for name in numbers(model))
-    if mean.shape != (3, 1, 1) or len(users[0].input) < 3:
+    if mean.shape != (3, 1, 1):
         return model
     even = np.full((3, 1, 1), float(np.round(mean.mean())))
-    weight, bias = (constant(model, name).astype(np.float64) for name in users[0].input[1:])
-    bias = bias + (weight * ((even - mean) / std)).sum((1, 2, 3))
+    weights, *biases = users[0].input[1:]
+    weight = constant(model, weights).astype(np.float64)
+    moved = (weight * ((even - mean) / std)).sum((1, 2, 3))
+    bias = biases[0] if biases else f"{weights}_moved"
     changed = {"pixel_mean": even, "pixel_std": np.full((3, 1, 1), EVEN_STD)}
-    changed |= {users[0].input[1]: weight * (EVEN_STD / std), users[0].input[2]: bias}
+    changed |= {weights: weight * (EVEN_STD / std), bias: moved + (constant(model, bias) if biases else 0.0)}
     copy = ModelProto()
     copy.CopyFrom(model)
-    for node, name in zip(normalization(copy)[1:], changed, strict=False):
+    chain = normalization(copy)
+    for node, name in zip(chain[1:], changed, strict=False):
         node.input[1] = name
+    if not biases:
+        next(node for node in copy.graph.node if chain[-1].output[0] in node.input).input.append(bias)
     kept = [tensor for tensor in copy.graph.initializer if tensor.name not in changed]
     del copy.graph.initializer[:]
     copy.graph.initializer.extend(kept)
@@ -186,6 +193,14 @@ def pixel_range(model: ModelProto) -> Ranges:
         return {}
     values = normalized_bytes(model)
     return {chain[-1].output[0]: (float(values.min()), float(values.max()))}
+
+
+def of_joined(model: ModelProto, ranges: Ranges) -> Ranges:
+    """The range of a Concat for all that it joins and nothing else reads: rounded once, and joined by mere copying."""
+    read = Counter(name for node in model.graph.node for name in node.input)
+    read.update(output.name for output in model.graph.output)
+    joins = [node for node in model.graph.node if node.op_type == "Concat" and node.output[0] in ranges]
+    return {name: ranges[node.output[0]] for node in joins for name in node.input if read[name] == 1}
 
 
 BYTES = np.arange(256, dtype=np.float32).reshape(256, 1)

@@ -14,6 +14,7 @@ from eyebright import selftest
 from eyebright.classifier import Classifier
 from eyebright.compression.quantize import quantize
 from eyebright.compression.ranges import ranges_from_json
+from eyebright.compression.stem import with_wide_stem
 from eyebright.encoders.published import SOURCES, Source
 from eyebright.encoders.weights import load
 from eyebright.export import parity
@@ -55,15 +56,26 @@ def build(name: Name, precision: Precision = "int8") -> ModelProto:
     Raises MissingExtra when the package with its weights is not installed, BadModelFile when that package or the
     export is not what it should be.
     """
+    return _finished(name, _exported(name), precision)
+
+
+def _exported(name: Name) -> ModelProto:
+    """In float, as published."""
     source = SOURCES[ENCODER[name]]
     found = load(ENCODER[name], ENCODER[name])
     assert found.head is not None
     classifier = Classifier(found.encoder, found.head, "single", found.mean, found.std)
     model = to_onnx(classifier, source.size)
     parity.check(classifier, model, parity.pictures(source.size))
+    return model
+
+
+def _finished(name: Name, model: ModelProto, precision: Precision) -> ModelProto:
+    """In 8 bits where that is asked for, and for pictures of several sizes."""
     if precision == "int8":
         ranges = resources.files("eyebright") / "models" / f"{name}-ranges.json"
-        model = quantize(model, ranges_from_json(ranges.read_text("utf-8")))
+        small = quantize(model, ranges_from_json(ranges.read_text("utf-8")))
+        model = with_wide_stem(small, sides(SOURCES[ENCODER[name]].size, STRIDE))
     free_sides(model)
     return model
 
@@ -71,7 +83,8 @@ def build(name: Name, precision: Precision = "int8") -> ModelProto:
 def model_file(name: Name, precision: Precision = "int8") -> bytes:
     """A shipped model, whole: graph, labels, self-test and card; the same bytes wherever it is built."""
     source = SOURCES[ENCODER[name]]
-    graph = build(name, precision)
+    full = _exported(name)
+    graph = _finished(name, full, precision)
     labels, hierarchy = imagenet()
     int8 = precision == "int8"
     metadata = Metadata(
@@ -90,12 +103,12 @@ def model_file(name: Name, precision: Precision = "int8") -> bytes:
         temperature="temperature",
         head=Head("head.weight_quantized", "head.bias_quantized") if int8 else Head("head.weight", "head.bias"),
         golden=selftest.placeholder(source.size, len(labels)),
-        card=_card(name, source, graph, precision),
+        card=_card(name, source, _parameters(full), precision),
     )
     return selftest.seal(graph, metadata, name)
 
 
-def _card(name: Name, source: Source, graph: ModelProto, precision: Precision) -> Card:
+def _card(name: Name, source: Source, parameters: int, precision: Precision) -> Card:
     steps = [f"PyPI {source.package} 0.1.0, sha256 {source.sha256}", f"exported to ONNX, opset {OPSET}"]
     return Card(
         description="Names the 1000 things of ImageNet: animals, food, vehicles, instruments, household things.",
@@ -104,7 +117,7 @@ def _card(name: Name, source: Source, graph: ModelProto, precision: Precision) -
         limits="People and what they do, weddings and parties, most scenes, drawings, text. What is not among the 1000 "
         "gets the name of one that is.",
         precision="int8" if precision == "int8" else "float32",
-        parameters=_parameters(graph),
+        parameters=parameters,
         lineage=(*steps, *(["quantized to int8, statically, per channel"] if precision == "int8" else [])),
         calibration="not established: the temperature is 1, scores are the network's own",
         metrics=METRICS.get((name, precision), {}),
@@ -112,6 +125,6 @@ def _card(name: Name, source: Source, graph: ModelProto, precision: Precision) -
 
 
 def _parameters(graph: ModelProto) -> int:
-    """Weights and biases, whatever they are held in."""
-    made_of = ("weight", "bias", "weight_quantized", "bias_quantized")
-    return sum(math.prod(tensor.dims) for tensor in graph.graph.initializer if tensor.name.endswith(made_of))
+    """Weights and biases of a float graph."""
+    held = (tensor for tensor in graph.graph.initializer if tensor.name.endswith(("weight", "bias")))
+    return sum(math.prod(tensor.dims) for tensor in held)
