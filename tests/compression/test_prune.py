@@ -126,8 +126,9 @@ def test_the_shortest_beginning_that_is_small_enough_is_found():
         (["--target-size", "100MB"], "needs no pruning"),
         (["--target-size", "1kb"], "cannot come down to 0.00 MB by channels"),
         (["--keep", "0.2", "--by", "blocks"], "by blocks: the least is"),
-        (["--keep", "0.5", "--target-size", "1MB"], "one of a latency, a size, and a share"),
-        ([], "one of a latency, a size, and a share"),
+        (["--keep", "0.5", "--target-size", "1MB"], "one of a latency, a speed, a size, and a share"),
+        ([], "one of a latency, a speed, a size, and a share"),
+        (["--faster", "0.9"], "more than once as fast; 0.9 is no such number"),
         (["--keep", "1.5"], "at most 1"),
         (["--target-latency", "3"], "a number with a unit"),
         (["--keep", "0.5", "--int8"], "give a size"),
@@ -298,12 +299,14 @@ def test_no_room_for_temporary_files_is_one_sentence(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_command_prunes_to_a_measured_latency(data, patterns, tmp_path, capsys):
+@pytest.mark.parametrize("goal", ["--target-latency", "--faster"])
+def test_the_command_prunes_by_the_clock(data, patterns, tmp_path, capsys, goal):
     """Of a network that is large enough to be timed; the answer is JSON with before and after."""
     keys = {**KEYS, **QUICK, "width": 1.0, "size": 96}
     large = train(data, tmp_path / "large", Recipe.of("scratch", keys), source={"path": str(patterns)})
     before = prune.latency(prune.in_turns([modelfile.read(large.model)])[0]).value
-    how = ["--target-latency", f"{before * 0.8:.4f}ms", "--rounds", "2", "--max-drop", "100", "--max-class-drop", "100"]
+    asked = f"{before * 0.8:.4f}ms" if goal == "--target-latency" else "1.25"
+    how = [goal, asked, "--rounds", "2", "--max-drop", "100", "--max-class-drop", "100"]
     how += ["--format", "json", *(f"--set={key}={value}" for key, value in QUICK.items())]
     assert command(["prune", str(large.run), "-o", str(tmp_path / "new"), *how]) == 0
     said = json.loads(capsys.readouterr().out)

@@ -14,6 +14,7 @@ from eyebright.errors import BadRequest, extra
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The new run's folder to make.")
 @click.option("--target-latency", metavar="3ms", help="Milliseconds a picture here, on one thread.")
+@click.option("--faster", type=float, metavar="TIMES", help="Than the run's own model file, as 1.5; likewise.")
 @click.option("--target-size", metavar="2MB", help="Of the model file.")
 @click.option("--keep", type=float, metavar="SHARE", help="Of the multiply-adds, 0 to 1.")
 @click.option("--int8", is_flag=True, help="The size is that of the model once it is quantized: a byte a weight.")
@@ -37,6 +38,7 @@ def command(
     run: Path,
     output: Path,
     target_latency: str | None,
+    faster: float | None,
     target_size: str | None,
     keep: float | None,
     int8: bool,
@@ -61,6 +63,7 @@ def command(
 
     \b
       eyebright prune run/ -o small/ --target-latency 3ms
+      eyebright prune run/ -o small/ --faster 1.5
       eyebright prune run/ -o small/ --target-size 2MB --by blocks
       eyebright prune run/ -o small/ --keep 0.5 --time 10m
     """
@@ -73,6 +76,7 @@ def command(
 
     goal = Goal(
         latency_ms=options.quantity("--target-latency", target_latency, options.MILLISECONDS, "3ms"),
+        speedup=faster or 0.0,
         size_bytes=options.quantity("--target-size", target_size, options.BYTES, "2MB"),
         keep=keep or 0.0,
         int8=int8,

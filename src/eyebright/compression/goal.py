@@ -16,10 +16,12 @@ A_LAYER = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """How small the network shall be; one of three."""
+    """How small the network shall be; one of four."""
 
     latency_ms: float = 0.0
     """Milliseconds a picture on this machine, on one thread."""
+    speedup: float = 0.0
+    """Times as fast as it is, over 1; likewise."""
     size_bytes: float = 0.0
     """Of the model file."""
     keep: float = 0.0
@@ -28,24 +30,38 @@ class Goal:
     """Whether the size is that of the model once it is quantized, a byte a weight."""
 
     def __post_init__(self) -> None:
-        given = [value for value in (self.latency_ms, self.size_bytes, self.keep) if value]
+        given = [value for value in (self.latency_ms, self.speedup, self.size_bytes, self.keep) if value]
         if len(given) != 1:
-            raise BadRequest("Say how small: one of a latency, a size, and a share of the multiply-adds to keep.")
+            raise BadRequest(
+                "Say how small: one of a latency, a speed, a size, and a share of the multiply-adds to keep."
+            )
         if not given[0] > 0 or self.keep > 1:
             raise BadRequest("A latency and a size are over 0, and the share to keep is at most 1.")
+        if self.speedup and not self.speedup > 1:
+            raise BadRequest(f"A pruned network is more than once as fast; {self.speedup:g} is no such number.")
         if self.int8 and not self.size_bytes:
             raise BadRequest("int8 says how a size is counted; give a size.")
 
     @property
     def value(self) -> float:
-        return self.latency_ms or self.size_bytes or self.keep
+        """The same for all: less is smaller."""
+        return 1 / self.speedup if self.speedup else self.latency_ms or self.size_bytes or self.keep
+
+    @property
+    def timed(self) -> bool:
+        """Whether the clock tells."""
+        return bool(self.latency_ms or self.speedup)
 
     def words(self, value: float) -> str:
         """A value of what is aimed at.
 
         >>> Goal(latency_ms=3).words(2.345), Goal(size_bytes=2e6).words(1.5e6), Goal(keep=0.5).words(0.41)
         ('2.35 ms', '1.50 MB', '41% of the multiply-adds')
+        >>> Goal(speedup=2).words(0.4)
+        '2.50 times as fast'
         """
+        if self.speedup:
+            return f"{1 / value:.2f} times as fast"
         if self.latency_ms:
             return f"{value:.2f} ms"
         return f"{value / 1e6:.2f} MB" if self.size_bytes else f"{value:.0%} of the multiply-adds"
@@ -60,9 +76,9 @@ class Scale:
         self.size = file.metadata.input.size
         self.macs = count(classifier, (self.size, self.size, 3)).num_macs
         self.around_bytes = max(len(file.data) - 4 * stored(classifier), 0)
-        if goal.latency_ms:
+        if goal.timed:
             self.whole = self.stand_in(classifier)
-            self.start = latency(in_turns([file])[0]).value
+            self.start = latency(in_turns([file])[0]).value if goal.latency_ms else 1.0
         else:
             self.start = self.of(classifier)
 

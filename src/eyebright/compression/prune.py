@@ -257,7 +257,7 @@ def slimmer(
 
     def sized(gone: Sequence[Any]) -> float:
         found = scale.of(less(gone)[0])
-        if goal.latency_ms:
+        if goal.timed:
             tell(Said(f"Measured without {len(gone):,} {units(by)}: {goal.words(found)}."))
         return found
 
@@ -277,7 +277,7 @@ def slimmer(
         if number > 1:
             plan = ranked(classifier)
         part = share ** (number / rounds)
-        if last or not goal.latency_ms:
+        if last or not goal.timed:
             gone, value = fewest(plan, goal.value if last else part * scale.start, sized)
         else:
             gone, _ = fewest(plan, part, lambda some: scale.share(less(some)[0]))
