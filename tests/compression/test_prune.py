@@ -238,8 +238,8 @@ def test_nobody_judges_where_nothing_is_allowed_or_forbidden(parent, data, tmp_p
     assert Run(pruned.run).about()["content_hash"] == some.content_hash
 
 
-def test_a_killed_prune_leaves_nothing_or_a_run_that_goes_on(parent, patterns, tmp_path):
-    """SIGKILL while channels are chosen: no folder. While it learns: `train --resume` ends in the same bytes."""
+def test_a_killed_prune_leaves_nothing_or_a_run_that_goes_on(parent, patterns, tmp_path, capsys):
+    """SIGKILL while channels are chosen: no folder. While it learns: `--resume` ends in the same bytes, and judges."""
     sets = [f"--set={key}={value}" for key, value in {**QUICK, "epochs": 8.0, "save_s": 0.0}.items()]
     how = ["--keep", "0.7", "--rounds", "1", "--importance", "magnitude", "--max-drop", "100", *sets]
     early, late, whole = (tmp_path / name for name in ("early", "late", "whole"))
@@ -249,9 +249,18 @@ def test_a_killed_prune_leaves_nothing_or_a_run_that_goes_on(parent, patterns, t
     killed([*started, "-o", str(late)], lambda said: last_step(late) >= 2)
     assert (late / "encoder.toml").is_file()
     assert not (late / "model.onnx").exists()
-    assert command(["train", "--resume", "-o", str(late)]) == 0
+    assert command(["train", "--resume", "-o", str(late)]) == 2
+    assert f"eyebright prune {parent} -o {late} --resume" in capsys.readouterr().err
+    assert command(["prune", str(parent), "-o", str(late), "--resume", "--max-drop", "100"]) == 0
+    assert "points" in capsys.readouterr().out
     assert command(["prune", str(parent), "-o", str(whole), *how]) == 0
     assert (late / "model.onnx").read_bytes() == (whole / "model.onnx").read_bytes()
+
+
+def test_what_cannot_be_gone_on_with_is_said(parent, capsys):
+    for how, says in ((["--keep", "0.5"], "begun with; leave out the rest"), ([], "holds no pruning of")):
+        assert command(["prune", str(parent), "-o", str(parent), "--resume", *how]) == 2
+        assert says in capsys.readouterr().err
 
 
 def killed(command, when):

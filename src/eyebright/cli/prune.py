@@ -1,13 +1,17 @@
 """`eyebright prune`: from a run to a smaller, faster one."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from eyebright.cli import contract, options
 from eyebright.cli.contract import of_contract
 from eyebright.errors import BadRequest, extra
+
+if TYPE_CHECKING:
+    from eyebright.cli.show import Show
+    from eyebright.compression.prune import Pruned
 
 
 @click.command(no_args_is_help=True)
@@ -33,6 +37,7 @@ from eyebright.errors import BadRequest, extra
 @click.option("--data", metavar="DATA", help="The run's pictures, where they are not any more where it found them.")
 @options.text_or_json
 @options.plain
+@click.option("--resume", is_flag=True, help="Go on with what was stopped while its network learned.")
 @click.option("--force", is_flag=True, help="Replace the run that is in the folder.")
 def command(
     run: Path,
@@ -54,6 +59,7 @@ def command(
     data: str | None,
     form: str,
     plain: bool,
+    resume: bool,
     force: bool,
 ) -> int:
     """Take out what a network needs least, and teach the rest to do without it.
@@ -66,14 +72,25 @@ def command(
       eyebright prune run/ -o small/ --faster 1.5
       eyebright prune run/ -o small/ --target-size 2MB --by blocks
       eyebright prune run/ -o small/ --keep 0.5 --time 10m
+      eyebright prune run/ -o small/ --resume
     """
     from eyebright.cli.show import Show
     from eyebright.cli.train import read
 
     with extra("train", "pruning"):
         from eyebright.compression.goal import Goal
-        from eyebright.compression.prune import prune
+        from eyebright.compression.prune import prune, resumed
 
+    allowed = contract.allowed(max_drop, max_class_drop)
+    if html:
+        options.must_be_free(html, force)
+    show = Show(plain)
+    if resume:
+        if any((target_latency, faster, target_size, keep, int8, promised, keys, data)):
+            raise BadRequest(f"--resume goes on with what {output} was begun with; leave out the rest.")
+        begun = read(where(output, None), show)
+        told(resumed(run, output, begun, allowed=allowed, strict=strict, tell=show), show, strict, html, form)
+        return 0
     goal = Goal(
         latency_ms=options.quantity("--target-latency", target_latency, options.MILLISECONDS, "3ms"),
         speedup=faster or 0.0,
@@ -81,27 +98,34 @@ def command(
         keep=keep or 0.0,
         int8=int8,
     )
-    allowed = contract.allowed(max_drop, max_class_drop)
-    if html:
-        options.must_be_free(html, force)
-    show = Show(plain)
     source = where(run, data)
-    pruned = prune(
-        run,
-        output,
-        goal,
-        read(source, show),
-        by=by,
-        importance=importance,
-        rounds=rounds,
-        minutes=options.minutes(promised) if promised else 0.0,
-        allowed=allowed,
-        strict=strict,
-        keys=options.of_sets(keys),
-        force=force,
-        source=source,
-        tell=show,
-    )
+    try:
+        pruned = prune(
+            run,
+            output,
+            goal,
+            read(source, show),
+            by=by,
+            importance=importance,
+            rounds=rounds,
+            minutes=options.minutes(promised) if promised else 0.0,
+            allowed=allowed,
+            strict=strict,
+            keys=options.of_sets(keys),
+            force=force,
+            source=source,
+            tell=show,
+        )
+    except KeyboardInterrupt:
+        if (output / "run.json").exists():
+            show.say(f"Go on with:  eyebright prune {run} -o {output} --resume")
+        raise
+    told(pruned, show, strict, html, form)
+    return 0
+
+
+def told(pruned: "Pruned", show: "Show", strict: bool, html: Path | None, form: str) -> None:
+    """Parent and child side by side, and the verdict. Raises Refused."""
     show.clear()
     judged = pruned.judged
     assert judged is not None
@@ -110,7 +134,6 @@ def command(
     contract.held(judged, pruned.steps, form, lambda: pruned.must_hold(strict))
     contract.say(judged, pruned.steps, pruned.model, form)
     click.echo(f"Read it: {pruned.run / 'report.html'}", err=True)
-    return 0
 
 
 def where(run: Path, data: str | None) -> dict[str, Any]:

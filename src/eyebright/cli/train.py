@@ -133,6 +133,10 @@ def asked(
         source = Run(run).about().get("data")
         if not isinstance(source, dict) or not isinstance(source.get("path"), str):
             raise BadRequest(f"{run} holds no run to go on with.")
+        if parent := source.get("pruned_from"):
+            raise BadRequest(
+                f"{run} was begun by a pruning, which also judges it: eyebright prune {parent} -o {run} --resume"
+            )
         return source, None
     if data is None:
         raise BadRequest("which data? Name a folder, an archive or a table of labeled pictures.")

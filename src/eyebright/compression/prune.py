@@ -36,7 +36,7 @@ from eyebright.evaluation.drop import Allowed
 from eyebright.modelfile import Figure, ModelFile
 from eyebright.preprocessing import fit, shorter_side
 from eyebright.runtime import cores
-from eyebright.training import Recipe, checkpoint, train
+from eyebright.training import Recipe, Result, checkpoint, train
 from eyebright.training.batches import Order
 from eyebright.training.distill import imitation
 from eyebright.training.events import Said, Tell, counting
@@ -51,6 +51,8 @@ PICTURES = 256
 """Of the training split, by which channels and blocks are ranked and norms measured."""
 CLOSE = 0.03
 """A network that is at most so much smaller than was asked for is near enough."""
+PARENT = "pruned_from"
+"""In a run's notes: of which run its network is a part."""
 RECOVERY = 24
 """Steps between two rounds, in which the network imitates what it was."""
 RECOVERY_RATE = 3e-4
@@ -152,13 +154,49 @@ def prune(
         begun.write(PARTS[0], small.shape.write())
         begun.write(PARTS[1], weights_of(small.classifier, parent.recipe.head, labels))
         recipe = child_recipe(parent, folder, minutes, keys or {})
-        source = {**(source or {}), **({"halved": True} if halved else {})}
+        source = {**(source or {}), **({"halved": True} if halved else {}), PARENT: str(parent.run.absolute())}
         result = train(data, output, recipe, force=force, anyway=True, tell=tell, source=source)
+    return ended(parent, result, data, small.shape, small.steps, allowed, strict, tell)
+
+
+def resumed(
+    run: str | Path,
+    output: str | Path,
+    data: Dataset,
+    *,
+    allowed: Allowed = Allowed(),  # noqa: B008
+    strict: bool = False,
+    tell: Tell = lambda event: None,
+) -> Pruned:
+    """Go on with a pruning of `run` into `output` that was stopped while its network learned, and judge it.
+
+    `data` as `output` was begun with. Raises BadRequest where there is nothing of this run to go on with.
+    """
+    parent = read_parent(Path(run))
+    about = Run(Path(output)).about().get("data")
+    if not isinstance(about, dict) or about.get(PARENT) != str(parent.run.absolute()):
+        raise BadRequest(f"{output} holds no pruning of {run} to go on with; leave out --resume to begin one.")
+    result = train(data, output, resume=True, tell=tell)
+    shape = slim.read(Path(output) / PARTS[0])
+    return ended(parent, result, data, shape, ("gone on with after a stop",), allowed, strict, tell)
+
+
+def ended(
+    parent: Parent,
+    result: Result,
+    data: Dataset,
+    shape: Slim,
+    steps: tuple[str, ...],
+    allowed: Allowed | None,
+    strict: bool,
+    tell: Tell,
+) -> Pruned:
+    """The child judged beside its parent, if it is to be judged; refused, it stays without a model file."""
     judged = None
     if allowed is not None:
         judged = judge(parent.file, modelfile.read(result.model), data.part("test"), allowed, tell)
-    steps = (*small.steps, f"learned from {parent.run / MODEL}")
-    pruned = Pruned(result.run, result.model, small.shape, result.figures, result.split, judged, steps)
+    steps = (*steps, f"learned from {parent.run / MODEL}")
+    pruned = Pruned(result.run, result.model, shape, result.figures, result.split, judged, steps)
     try:
         pruned.must_hold(strict)
     except Refused:
