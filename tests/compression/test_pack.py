@@ -264,6 +264,34 @@ def test_everywhere_the_size_is_that_of_the_packed_file(tmp_path, monkeypatch, c
     assert "size: 0.01 MB" in capfd.readouterr().out
 
 
+def test_with_labeled_pictures_it_says_what_it_cost_or_refuses(tmp_path, patterns, capsys):
+    """Two values a tensor leave nothing of what was learned."""
+    pytest.importorskip("torch")
+    from eyebright.cli import run
+    from eyebright.data import Dataset
+    from eyebright.training import Recipe, train
+
+    keys = {"encoder": "resnet-8", "width": 0.5, "size": 32, "epochs": 6.0, "batch": 14, "threads": 1}
+    model = train(Dataset.read(patterns), tmp_path / "run", Recipe.of("scratch", keys)).model
+    started = ["pack", str(model), "--data", str(patterns), "--trust", "--format", "json", "-o"]
+    good, bad = tmp_path / "good.eyb", tmp_path / "bad.eyb"
+    assert run([*started, str(good), "--bits", "8", "--max-drop", "20", "--max-class-drop", "100"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["contract"]["verdict"] in ("proved", "not contradicted")
+    assert (
+        said["contract"]["comparison"]["b"]["size_bytes"]["value"] == good.stat().st_size == said["size_bytes"]["value"]
+    )
+    assert run([*started, str(bad), "--bits", "2", "--prune", "0.9"]) == 2
+    told = capsys.readouterr()
+    assert "Nothing is written. refused" in told.err
+    assert json.loads(told.out)["model"] is None
+    assert not bad.exists()
+    assert run(["pack", str(model), "--strict", "-o", str(bad)]) == 2
+    assert "with --data" in capsys.readouterr().err
+    assert run(["pack", str(good), "--trust", "-o", str(bad)]) == 2
+    assert "--max-size make it smaller" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -211,6 +211,19 @@ def test_what_does_not_hold_has_no_model_file(parent, tmp_path, capsys):
     assert not (tmp_path / "new" / "model.onnx").exists()
     assert (tmp_path / "new" / "recipe.toml").exists()
     assert "<table" in (tmp_path / "page.html").read_text()
+    again = [
+        "prune",
+        str(parent),
+        "-o",
+        str(tmp_path / "new"),
+        "--resume",
+        "--max-drop",
+        "100",
+        "--max-class-drop",
+        "100",
+    ]
+    assert command(again) == 0  # what was refused may be judged by another allowance
+    assert (tmp_path / "new" / "model.onnx").exists()
 
 
 def test_what_judges_taught_nothing(parent, data, tmp_path):
@@ -258,7 +271,8 @@ def test_a_killed_prune_leaves_nothing_or_a_run_that_goes_on(parent, patterns, t
 
 
 def test_what_cannot_be_gone_on_with_is_said(parent, capsys):
-    for how, says in ((["--keep", "0.5"], "begun with; leave out the rest"), ([], "holds no pruning of")):
+    rest = "begun with; leave out the rest"
+    for how, says in ((["--keep", "0.5"], rest), (["--by", "channels"], rest), ([], "holds no pruning of")):
         assert command(["prune", str(parent), "-o", str(parent), "--resume", *how]) == 2
         assert says in capsys.readouterr().err
 

@@ -13,6 +13,7 @@ from eyebright.compression.ranges import measure_ranges  # noqa: E402
 from eyebright.compression.stem import with_wide_stem  # noqa: E402
 from eyebright.encoders import Encoder  # noqa: E402
 from eyebright.export import parity  # noqa: E402
+from eyebright.export.network import Network  # noqa: E402
 from eyebright.export.onnx import to_onnx  # noqa: E402
 
 SIZE, CHANNELS = 32, 8
@@ -46,6 +47,15 @@ def test_the_answers_are_the_same_to_the_bit(kernel, pad):
     images = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), np.uint8)
     for ours, theirs in zip(run(wide, images), run(small, images), strict=True):
         assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("pad", PADS[:2])
+def test_it_is_learned_through_as_before(pad):
+    """Between what is rounded and what restores it, the places of the map are moved about."""
+    images = torch.from_numpy(parity.pictures(SIZE))
+    with torch.inference_mode():
+        ours, theirs = (Network(model)(images)["logits"] for model in graphs(pad=pad)[::-1])
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
 def test_what_is_multiplied_has_twelve_channels():

@@ -146,7 +146,7 @@ def ranked(count, labels, seed=0):
 
 def test_of_many_labels_the_mean_average_precision_is_judged_and_each_that_is_common():
     a, targets = ranked(300, 4)
-    found = verdict(a, a, targets, "multi", Allowed())
+    found = verdict(a, a, targets, "multi", Allowed(whole=0.02))
     counts = (targets == 1).sum(0)
     assert found.measure == "map"
     assert found.word == "proved"
@@ -171,9 +171,38 @@ def test_what_nobody_checked_says_nothing():
 def test_of_yes_or_no_the_average_precision_of_yes_is_judged():
     a, targets = ranked(300, 2)
     targets[:, 0] = 1 - targets[:, 1]
-    found = verdict(a, a, targets, "binary", Allowed())
+    found = verdict(a, a, targets, "binary", Allowed(0.3))
     assert (found.measure, found.word, found.labels, found.listed) == ("ap", "proved", {}, ())
     assert verdict(a, -a, targets, "binary", Allowed()).word == "refused"
+
+
+def test_a_ranking_that_never_moved_is_not_certain():
+    """Without a floor, every draw of the bootstrap would be 0, and 15 pictures would prove anything."""
+    for n, task in ((15, "binary"), (60, "multi")):
+        a, targets = ranked(n, 2)
+        targets[:, 0] = 1 - targets[:, 1] if task == "binary" else targets[:, 0]
+        found = verdict(a, a, targets, task, Allowed())
+        assert found.word == "not contradicted"
+        assert found.whole.bound < -0.01
+        assert found.whole.needed > n
+    assert found.labels == {}
+    assert found.listed == (0, 1)
+
+
+def test_both_labels_of_yes_or_no_are_judged_by_what_is_said():
+    """A ranking may stay while the labels that are given flip: a threshold that moved."""
+    a, targets = ranked(400, 2)
+    targets[:, 0] = 1 - targets[:, 1]
+    said = np.stack([targets[:, 0] == 1, targets[:, 1] == 1], axis=1)
+    other = said.copy()
+    other[:] = [False, True]
+    found = verdict(a, a, targets, "binary", Allowed(0.05, 0.03), (said, said))
+    counts = targets.sum(0)
+    assert set(found.labels) == set(np.flatnonzero(counts >= JUDGED).tolist())
+    assert set(found.labels) | set(found.listed) == {0, 1}
+    lost = verdict(a, a, targets, "binary", Allowed(0.05, 0.03), (said, other))
+    assert lost.word == "refused"
+    assert lost.labels[0].word == "refused"
 
 
 def test_pictures_that_judge_nothing_are_refused():

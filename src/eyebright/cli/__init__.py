@@ -43,7 +43,7 @@ VERBS = {
     "unpack": "Write the model file that a packed file holds.",
     "bench": "Measure what model files cost on this machine.",
     "device": "Profile a device, and predict what a model costs there.",
-    "models": "List the models that ship, or build them.",
+    "models": "List or build models; keep only some of their labels.",
     "doctor": "Check this installation.",
     "completion": "Print the completion script for your shell.",
 }

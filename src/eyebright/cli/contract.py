@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from eyebright.evaluation.drop import Allowed
 
 strict = click.option("--strict", is_flag=True, help="Write only what is proved to be within that.")
-html = click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with the pictures that flip."
-)
 
 
 def allowed(max_drop: float, max_class_drop: float) -> "Allowed":
@@ -107,8 +104,11 @@ def as_json(judged: "Judged", steps: Sequence[str]) -> dict[str, Any]:
 Command = Callable[..., Any]
 
 
-def of_contract(points: float = 0.5) -> Callable[[Command], Command]:
-    """--max-drop, by default so many points; --max-class-drop, --strict, --html."""
+def of_contract(
+    points: float = 0.5, page: str = "Write a page with the pictures that flip."
+) -> Callable[[Command], Command]:
+    """--max-drop, by default so many points; --max-class-drop, --strict, and --html, which writes `page`."""
+    html = click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help=page)
     max_drop = click.option(
         "--max-drop", type=float, default=points, show_default=True, help="Percentage points that may be lost in all."
     )

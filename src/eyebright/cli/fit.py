@@ -10,10 +10,10 @@ import click
 
 from eyebright.cli import contract, options
 from eyebright.cli.contract import of_contract
-from eyebright.errors import extra
+from eyebright.errors import BadRequest, extra
 
 if TYPE_CHECKING:
-    from eyebright.compression.fit import Fitted
+    from eyebright.compression.fit import Budget, Fitted
 
 USE = '''"""Names a picture with the model beside this file. It needs onnxruntime, numpy and Pillow, and nothing else.
 
@@ -53,13 +53,13 @@ for at in scores[0].argsort()[::-1][:3]:
 @click.option("--task", help="single, binary or multi (many labels a picture); seen from the data by default.")
 @click.option("--positive", metavar="LABEL", help="Of yes/no: the label that is the yes.")
 @click.option("--reader", metavar="NAME", help="The data's format, where it is detected wrongly.")
-@of_contract(points=1.0)
+@of_contract(points=1.0, page="Write a page with the road, every model seen, the figures.")
 @click.option("--set", "keys", metavar="KEY=VALUE", multiple=True, help="A key of its recipes, as encoder or size.")
 @click.option("--anyway", is_flag=True, help="Learn although the audit found what spoils the result.")
 @options.threads
 @options.text_or_json
 @options.plain
-@options.force
+@click.option("--force", is_flag=True, help="Overwrite what exists; of other pictures in OUTPUT.fit, too.")
 def command(
     data: str,
     output: Path,
@@ -105,6 +105,8 @@ def command(
         allowed=contract.allowed(max_drop, max_class_drop),
         device=device.read(profile) if profile else None,
     )
+    if output.suffix == ".fit":
+        raise BadRequest(f"{output} is what the folder of the fit would be called; end the model file's name in .onnx.")
     beside = {name: output.with_name(name) for name in ("labels.txt", "use.py")}
     for path in (output, *beside.values(), *([html] if html else [])):
         options.must_be_free(path, force)
@@ -123,7 +125,7 @@ def command(
     options.write_bytes(beside["use.py"], USE.format(use="use.py", model=output.name).encode())
     if html:
         options.write_bytes(html, page(fitted, budget).encode("utf-8", "replace"))
-    tell(fitted, output, form)
+    tell(fitted, budget, output, form)
     return 130 if stop.asked else 0
 
 
@@ -151,7 +153,7 @@ class Stop:
         self.show.say("Finishing with what there is; Ctrl-C again stops at once.")
 
 
-def tell(fitted: "Fitted", output: Path, form: str) -> None:
+def tell(fitted: "Fitted", budget: "Budget", output: Path, form: str) -> None:
     import msgspec
 
     from eyebright.cli.encoders import print_table
@@ -161,9 +163,11 @@ def tell(fitted: "Fitted", output: Path, form: str) -> None:
     judged, point = fitted.judged, fitted.point
     if form == "json":
         figures = {name: msgspec.to_builtins(one.b) for name, one in judged.found.figures.items()}
-        costs = {"size_bytes": {"value": point.size_bytes}, "latency_ms_p50": {"value": point.latency_ms}}
+        costs = {"size_bytes": {"value": len(fitted.file.data)}, "latency_ms_p50": {"value": point.latency_ms}}
         if judged.after.measured.turns_ms:
             costs["latency_ms_p50"] = msgspec.to_builtins(latency(judged.after.measured))
+        if budget.device:
+            costs["predicted_ms"] = {"value": point.latency_ms, "method": f"predicted for {budget.device.name}"}
         found = {"model": str(output), "split": "test", **figures, **costs, "claim": fitted.claim}
         found |= {"contract": contract.as_json(judged, [step.said for step in fitted.road.state.steps])}
         click.echo(json.dumps({**found, "points": as_json(fitted.road.state.points)}, ensure_ascii=False))
@@ -181,5 +185,7 @@ def tell(fitted: "Fitted", output: Path, form: str) -> None:
     click.echo()
     click.echo(click.wrap_text(options.one_line(judged.sentence), 98))
     click.echo(click.wrap_text(options.one_line(fitted.claim), 98))
-    click.echo(f"{output}: {point.size_bytes / 1e6:.2f} MB, {point.latency_ms:.2f} ms a picture")
+    where = f"about {point.latency_ms:.2f} ms a picture on {budget.device.name}, as predicted" if budget.device else ""
+    cost = where or f"{point.latency_ms:.2f} ms a picture"
+    click.echo(f"{output}: {point.size_bytes / 1e6:.2f} MB, {cost}")
     click.echo(f"Try it:  python {output.with_name('use.py')} photo.jpg", err=True)

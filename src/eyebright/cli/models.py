@@ -19,11 +19,12 @@ BUILDABLE = {
 @click.group(invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """List the models that ship, or build them.
+    """List the models that ship, build others, or keep only some labels of one.
 
     \b
       eyebright models
       eyebright models build lite2 -o lite2.onnx
+      eyebright models trim lite0 --labels pizza,dog -o small.onnx
     """
     if context.invoked_subcommand is None:
         context.invoke(list_models)

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eyebright.cli import options
-from eyebright.errors import BadRequest, extra
+from eyebright.cli import contract, options
+from eyebright.cli.contract import of_contract
+from eyebright.errors import BadRequest, Refused, extra
 
 if TYPE_CHECKING:
+    from eyebright.compression.contract import Judged
     from eyebright.compression.pack import Account
+    from eyebright.evaluation.drop import Allowed
     from eyebright.modelfile import ModelFile
 
 DEPTH = 8
@@ -34,6 +37,10 @@ LEARN = "10m"
     help="Let shared weights learn from these pictures to answer as before; nobody needs to label them. Repeatable.",
 )
 @click.option("--time", "learn", metavar="10m", help="With --unlabeled: how long they learn; 10m by default.")
+@click.option(
+    "--data", metavar="PHOTOS", type=click.Path(readable=False), help="Labeled pictures: say what it cost, or refuse."
+)
+@of_contract()
 @options.text_or_json
 @options.plain
 @options.trust
@@ -46,6 +53,11 @@ def command(
     max_size: str | None,
     unlabeled: tuple[str, ...],
     learn: str | None,
+    data: str | None,
+    max_drop: float,
+    max_class_drop: float,
+    strict: bool,
+    html: Path | None,
     form: str,
     plain: bool,
     trust: bool,
@@ -54,12 +66,13 @@ def command(
     """Pack a model file into one small file, which every other command takes as it is.
 
     It unpacks into the same bytes. With --bits, --prune or --max-size the weights are changed first, which makes the
-    file far smaller and costs accuracy: measure how much. With --unlabeled some of that is won back.
+    file far smaller and costs accuracy; with --unlabeled some of it is won back. With --data it says how much it costs,
+    and writes nothing where more than --max-drop is lost.
 
     \b
       eyebright pack run/model.onnx -o small.eyb
       eyebright pack run/model.onnx --max-size 480kB -o small.eyb
-      eyebright pack int8.onnx --bits 4 --prune 0.3 -o small.eyb
+      eyebright pack int8.onnx --bits 4 --prune 0.3 -o small.eyb --data photos/ --max-drop 2
       eyebright pack run/model.onnx --max-size 480kB --unlabeled holiday/ --time 10m -o small.eyb
     """
     from eyebright import models, trial
@@ -68,6 +81,11 @@ def command(
     from eyebright.modelfile import read
 
     options.must_be_free(output, force)
+    allowed = contract.allowed(max_drop, max_class_drop)
+    if data is None and (strict or html):
+        raise BadRequest("--strict and --html are about what it cost: name labeled pictures with --data.")
+    if html:
+        options.must_be_free(html, force)
     file = read(models.path(model))
     if prune is not None and not 0 <= prune < 1:
         raise BadRequest(f"--prune takes a share of the weights, 0 to 1; {prune:g} is not (30% is 0.3).")
@@ -82,14 +100,26 @@ def command(
         whole, _ = within(file, most_bytes, bits or DEPTH, prune or 0.0)
     else:
         whole = with_shared_weights(file, bits, prune or 0.0) if changes else file
-    data = pack(whole)
-    options.write_bytes(output, data)
-    found = account(whole, data)
+    packed = pack(whole)
+    if len(packed) >= file.stored_bytes:
+        raise Refused(
+            f"Nothing is written: packed it has {len(packed):,} bytes, and {file.path} {file.stored_bytes:,}; --bits "
+            "or --max-size make it smaller."
+        )
+    judged = judge_packed(file, packed, data, allowed, plain) if data else None
+    if judged:
+        contract.show(judged, (), html, form, f"{judged.found.pictures:,} pictures of {judged.data.name}")
+        contract.held(judged, (), form, lambda: judged.must_hold(strict))
+    options.write_bytes(output, packed)
+    found = account(whole, packed)
     if form == "json":
-        click.echo(json.dumps(as_json(file, whole, found, output), ensure_ascii=False))
+        more = {"contract": contract.as_json(judged, ())} if judged else {}
+        click.echo(json.dumps({**as_json(file, whole, found, output), **more}, ensure_ascii=False))
     else:
         tell(file, found, output)
-    if changes:
+    if judged and form == "text":
+        click.echo(click.wrap_text(options.one_line(judged.sentence), 98))
+    if changes and not judged:
         click.echo(
             options.one_line(
                 f"What this cost in accuracy was not measured: eyebright compare {file.path} {output} --data PHOTOS"
@@ -97,6 +127,20 @@ def command(
             err=True,
         )
     return 0
+
+
+def judge_packed(file: "ModelFile", packed: bytes, path: str, allowed: "Allowed", plain: bool) -> "Judged":
+    """The packed model beside the one that it was made from, on the test split, or on all pictures without one."""
+    from eyebright.cli.judging import labeled
+    from eyebright.cli.show import Show
+    from eyebright.modelfile import from_bytes
+
+    with extra("train", "judging"):
+        from eyebright.compression.contract import judge
+
+    whole = labeled(path, file.metadata, "all", judges=False).data
+    test = whole.part("test")
+    return judge(file, from_bytes(packed, "packed"), test if test.items else whole, allowed, Show(plain))
 
 
 def learning_s(learn: str | None, unlabeled: tuple[str, ...], shares: bool) -> float:

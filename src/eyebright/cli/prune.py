@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from eyebright.cli import contract, options
 from eyebright.cli.contract import of_contract
@@ -13,16 +14,28 @@ if TYPE_CHECKING:
     from eyebright.cli.show import Show
     from eyebright.compression.prune import Pruned
 
+BEGUN_WITH = (
+    "target_latency", "faster", "target_size", "keep", "int8", "by", "importance", "rounds", "promised", "keys", "data",
+)  # fmt: skip
+
 
 @click.command(no_args_is_help=True)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The new run's folder to make.")
 @click.option("--target-latency", metavar="3ms", help="Milliseconds a picture here, on one thread.")
-@click.option("--faster", type=float, metavar="TIMES", help="Than the run's own model file, as 1.5; likewise.")
+@click.option(
+    "--faster", type=float, metavar="TIMES", help="Than the run's own model file, as 1.5; here, on one thread."
+)
 @click.option("--target-size", metavar="2MB", help="Of the model file.")
 @click.option("--keep", type=float, metavar="SHARE", help="Of the multiply-adds, 0 to 1.")
-@click.option("--int8", is_flag=True, help="The size is that of the model once it is quantized: a byte a weight.")
-@click.option("--by", type=click.Choice(["channels", "blocks"]), default="channels", show_default=True)
+@click.option("--int8", is_flag=True, help="With --target-size: of the file once it is quantized.")
+@click.option(
+    "--by",
+    type=click.Choice(["channels", "blocks"]),
+    default="channels",
+    show_default=True,
+    help="What is taken out.",
+)
 @click.option(
     "--importance",
     type=click.Choice(["taylor", "magnitude", "norm"]),
@@ -30,7 +43,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="How channels are ranked.",
 )
-@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="It is pruned bit by bit.")
+@click.option(
+    "--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Steps in which it is taken out."
+)
 @click.option("--time", "promised", metavar="10m", help="Of the fine-tuning: 90s, 10m, 2h; 12 passes by default.")
 @click.option("--set", "keys", metavar="KEY=VALUE", multiple=True, help="Any key of the fine-tuning's recipe.")
 @of_contract()
@@ -86,7 +101,8 @@ def command(
         options.must_be_free(html, force)
     show = Show(plain)
     if resume:
-        if any((target_latency, faster, target_size, keep, int8, promised, keys, data)):
+        given = click.get_current_context().get_parameter_source
+        if any(given(name) is ParameterSource.COMMANDLINE for name in BEGUN_WITH):
             raise BadRequest(f"--resume goes on with what {output} was begun with; leave out the rest.")
         begun = read(where(output, None), show)
         told(resumed(run, output, begun, allowed=allowed, strict=strict, tell=show), show, strict, html, form)

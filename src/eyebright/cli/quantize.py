@@ -7,7 +7,7 @@ import click
 
 from eyebright.cli import contract, options
 from eyebright.cli.contract import of_contract
-from eyebright.errors import BadRequest
+from eyebright.errors import BadRequest, extra
 
 if TYPE_CHECKING:
     from eyebright.compression.lighter import How
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     type=click.Path(readable=False),
     help="Labeled pictures: train calibrates, validation chooses, test reports.",
 )
-@click.option("--report", type=click.Path(readable=False), help="Other labeled pictures that report, all of them.")
+@click.option(
+    "--report", type=click.Path(readable=False), help="Report on all of these labeled pictures instead of test."
+)
 @options.output(required=True, help="The model file to write.")
 @of_contract()
-@click.option("--learn", metavar="10m", help="Let the rounding learn so long, if nothing else does.")
+@click.option("--learn", metavar="10m", help="If layers in float are not enough, let the rounding learn so long.")
 @click.option("--half", "light", flag_value="half", help="Only store weights in 16 bits; computed in float.")
-@click.option("--weights-only", "light", flag_value="int8", help="Only store weights in 8 bits; float too.")
+@click.option("--weights-only", "light", flag_value="int8", help="Only store weights in 8 bits; computed in float.")
 @click.option("--reader", metavar="NAME", help="The data's format, where it is detected wrongly.")
 @options.text_or_json
 @options.plain
@@ -63,8 +65,10 @@ def command(
     """
     from eyebright import models, trial
     from eyebright.cli.show import Show
-    from eyebright.compression.int8 import lighter, to_int8
     from eyebright.modelfile import read
+
+    with extra("train", "quantizing"):
+        from eyebright.compression.int8 import lighter, to_int8
 
     may = contract.allowed(max_drop, max_class_drop)
     learn_s = seconds(learn, light)

@@ -77,7 +77,7 @@ def judge(
     a, b = first.outputs["scores"], second.outputs["scores"]
     said_a, said_b = given(a, before.metadata), given(b, after.metadata)[:, order]
     task = before.metadata.task
-    verdict = drop.verdict(a, b[:, order], second.targets, task, allowed)
+    verdict = drop.verdict(a, b[:, order], second.targets, task, allowed, (said_a, said_b))
     found = compare(a, b[:, order], second.targets, task, said_a, said_b)
     measured = measure.in_turns([before, after], turns=turns, told=counting(tell, "turns at the clock"))
     sides = Side(before, a, said_a, measured[0]), Side(after, b[:, order], said_b, measured[1])

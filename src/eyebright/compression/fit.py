@@ -8,6 +8,7 @@ A model is there from the first minute; each step says what it does and why, and
 """
 
 import hashlib
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 
+from eyebright import modelfile
 from eyebright.compression.contract import Judged, judge
 from eyebright.compression.goal import Goal
 from eyebright.compression.int8 import converted
@@ -25,14 +27,15 @@ from eyebright.compression.parts import parts, without_copies
 from eyebright.compression.prune import prune
 from eyebright.compression.road import Point, Road
 from eyebright.data import Dataset
-from eyebright.errors import Refused
+from eyebright.errors import BadRequest, Refused
 from eyebright.evaluation import metrics
 from eyebright.evaluation.drop import Allowed, points
 from eyebright.evaluation.intervals import wilson
 from eyebright.evaluation.sizes import at_size
-from eyebright.measure import device, in_turns
+from eyebright.measure import device, in_turns, machine
 from eyebright.modelfile import Figure, ModelFile, from_bytes, read
-from eyebright.training import Recipe, train
+from eyebright.training import Recipe, finish, train
+from eyebright.training.checks import checked
 from eyebright.training.events import Enough, Event, Progress, Said, Tell
 from eyebright.training.finish import scores_of
 from eyebright.training.run import MODEL, Run
@@ -43,8 +46,8 @@ TEACHER, CHILD = 0.42, 0.75
 """Shares of the time that is left: for the full-size transfer, and then for what is made of it."""
 A_LITTLE_LESS = 0.97
 """Of a budget, which is what is aimed at."""
-SMALLEST_SHARE = 0.1
-"""Of a network's weights, under which nothing sensible stays."""
+NEARLY = 1.2
+"""An input is tried if its expected time is at most so many times the budget."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,11 @@ class Budget:
         if self.latency_ms and point.latency_ms > self.latency_ms:
             found.append(f"{point.latency_ms:.2f} ms of {self.latency_ms:g}")
         return found
+
+    def distance(self, point: Point) -> float:
+        """How many times the budget a point costs, of what it costs most of."""
+        size = point.size_bytes / self.size_bytes if self.size_bytes else 0.0
+        return max(size, point.latency_ms / self.latency_ms if self.latency_ms else 0.0)
 
     @property
     def words(self) -> str:
@@ -105,21 +113,38 @@ def fit(
     where no model within the budget keeps what is allowed; its sentence has the nearest that can be reached.
     """
     began = time.monotonic()
-    whole = parts(without_copies(data, tell))
+    whole = parts(checked(without_copies(data, tell), anyway, tell)[0])
+    must_tell(whole)
     road = Road(folder, asked(whole, keys or {}), force)
     maker = Maker(whole, road, budget, began + 60 * minutes, tell, stop, keys or {})
-    head = maker.head(anyway)
+    if road.given(minutes):
+        maker.say("There is far more time than before: all but the head is made anew.")
+    head = maker.head()
     maker.int8("head-int8", head, "the head alone, in 8 bits: the network itself as it was published")
     full = head
     if maker.few:
-        road.note(
+        maker.why(
             f"{len(maker.shown.items)} pictures are too few for a whole network to learn from: only its head learned."
         )
     elif not maker.stop():
         full = maker.teacher()
         maker.int8("full-int8", full, "all of the network learned, in 8 bits")
     maker.smaller(full)
+    if maker.stop():
+        road.had((time.monotonic() - began) / 60)
     return finished(maker, full)
+
+
+def must_tell(data: Dataset) -> None:
+    """Raise BadRequest where the pictures that choose or judge can tell nothing."""
+    for split in ("validation", "test"):
+        targets = data.part(split).targets()
+        if len(targets) < 2:
+            raise BadRequest(f"{data.name} has {len(targets)} {split} picture; two are the fewest that tell anything.")
+        if data.task != "single" and not (targets[:, -1 if data.task == "binary" else slice(None)] == 1).any():
+            raise BadRequest(
+                f"No {split} picture of {data.name} has what is looked for, so nothing can be judged by it."
+            )
 
 
 def asked(data: Dataset, keys: Mapping[str, Any]) -> str:
@@ -151,6 +176,9 @@ class Maker:
         self.stop = stop
         self.keys = dict(keys)
         self.few = len(self.shown.items) < FEW
+        where = repr(budget.device) if budget.device else machine()
+        self.made_for = hashlib.sha256(f"{where} {budget.allowed}".encode()).hexdigest()[:16]
+        """What a point's milliseconds and its way to 8 bits depend on."""
 
     @property
     def left_m(self) -> float:
@@ -165,24 +193,34 @@ class Maker:
     def say(self, text: str) -> None:
         self.told(Said(text))
 
-    def run(self, name: str, recipe: Recipe, anyway: bool = True) -> Path:
-        """The model file of a training in the folder: a finished one stays as it is, one that was stopped goes on."""
+    def why(self, text: str) -> None:
+        """Said now, and kept for the page."""
+        self.say(text)
+        self.road.note(text)
+
+    def begun(self, name: str) -> bool:
+        """Whether a training is in the folder; one that was killed before it began is taken away."""
         folder = self.road.folder / name
         about = Run(folder).about()
-        if about and (folder / MODEL).is_file():
+        if not about:
+            shutil.rmtree(folder, ignore_errors=True)
+        return bool(about)
+
+    def run(self, name: str, recipe: Recipe) -> Path:
+        """The model file of a training in the folder: a finished one stays as it is, one that was stopped goes on."""
+        folder, begun = self.road.folder / name, self.begun(name)
+        if begun and (folder / MODEL).is_file():
             return folder / MODEL
         began = time.monotonic()
-        given = None if about else recipe
-        result = train(
-            self.shown, folder, given, resume=bool(about), force=not about, anyway=anyway, tell=self.tell, source={}
-        )
+        closed = [self.whole.identity(item) for item in self.whole.part("test").items]
+        given = None if begun else recipe
+        result = train(self.shown, folder, given, resume=begun, anyway=True, tell=self.tell, source={}, apart=closed)
         self.road.note(f"{name}: learned in mode {recipe.mode}", time.monotonic() - began)
         return result.model
 
-    def head(self, anyway: bool) -> ModelFile:
-        """And the audit, which comes before all learning and is not repeated."""
+    def head(self) -> ModelFile:
         self.say("First the head alone, on what the published network sees: a model in a minute, to fall back on.")
-        return read(self.run("head", Recipe.of("head", self.keys), anyway))
+        return read(self.run("head", Recipe.of("head", self.keys)))
 
     def teacher(self) -> ModelFile:
         """The full-size transfer: what all else is judged beside."""
@@ -200,25 +238,14 @@ class Maker:
             try:
                 made, _, steps = converted(file, self.shown, self.budget.allowed, self.told)
                 done = steps[-1]
-            except Refused as refused:
-                self.say(f"{refused} Only its weights are stored in 8 bits instead, and computed in float.")
+            except (Refused, BadRequest) as error:
+                self.say(f"{error} Only its weights are stored in 8 bits instead, and computed in float.")
                 made, done = lightened(file, "int8"), "only the weights, since 8 bits in all would lose too much"
             return made, f"{how}; {done}", *self.measured(from_bytes(made, name))
 
-        found = self.road.point(name, make)
+        found = self.road.point(name, self.made_for, make)
         over = self.budget.over(found)
         self.say(f"{sentence(found)} {'Over the budget: ' + ', '.join(over) + '.' if over else 'Within the budget.'}")
-        return found
-
-    def at_size(self, name: str, point: Point, size: int) -> Point:
-        """The same model with a smaller input."""
-
-        def make() -> tuple[bytes, str, Figure, float]:
-            file = at_size(self.road.open(point), size)
-            return file.data, f"{point.how}; with pictures of {size} pixels", *self.measured(file)
-
-        found = self.road.point(name, make)
-        self.say(sentence(found))
         return found
 
     def measured(self, file: ModelFile) -> tuple[Figure, float]:
@@ -236,47 +263,57 @@ class Maker:
     def smaller(self, full: ModelFile) -> None:
         """Points within the budget, where the full network is over it: fewer channels, then a smaller input."""
         budget = self.budget
-        start = self.road.state.points.get("full-int8") or self.road.state.points["head-int8"]
-        if not budget.over(start) or self.stop():
-            return
-        if budget.size_bytes and start.size_bytes > budget.size_bytes and not self.few:
-            start = self.pruned(start)
-        sizes = [size for size in sorted(full.metadata.input.sizes, reverse=True) if size < full.metadata.input.size]
-        for size in sizes:
-            if not budget.latency_ms or start.latency_ms <= budget.latency_ms or self.stop():
-                break
-            start = self.at_size(f"{start.name.partition('@')[0]}@{size}", start, size)
+        point = self.road.state.points.get("full-int8") or self.road.state.points["head-int8"]
+        whole, run = point, "full"
+        large = budget.size_bytes and point.size_bytes > budget.size_bytes
+        if large and not self.few and not self.stop():
+            goal = Goal(size_bytes=A_LITTLE_LESS * budget.size_bytes, int8=True)
+            aim = goal.words(goal.value)
+            name = self.pruned(run, f"pruned-{aim.replace(' ', '')}", goal)
+            if name:
+                full, run = read(self.road.folder / name / MODEL), name
+                whole = point = self.int8(f"{name}-int8", full, f"channels taken out to {aim}, taught")
+        own = full.metadata.input.size
+        for size in sorted(full.metadata.input.sizes, reverse=True):
+            expected = whole.latency_ms * (size / own) ** 2
+            if not budget.latency_ms or point.latency_ms <= budget.latency_ms or self.stop():
+                return
+            if size < own and (expected <= budget.latency_ms * NEARLY or size == min(full.metadata.input.sizes)):
+                how = f"{whole.how.partition(';')[0]}; pictures of {size} pixels"
+                point = self.int8(f"{whole.name}@{size}", at_size(full, size), how)
+        if budget.latency_ms and point.latency_ms > budget.latency_ms and not self.few and not self.stop():
+            faster = whole.latency_ms / (A_LITTLE_LESS * budget.latency_ms)
+            name = self.pruned(run, f"pruned-{faster:.2f}x", Goal(speedup=faster))
+            if name:
+                full = read(self.road.folder / name / MODEL)
+                self.int8(f"{name}-int8", full, f"channels taken out until it was {faster:.2f} times as fast, taught")
 
-    def pruned(self, start: Point) -> Point:
-        """Channels taken out until the file is small enough, and learned again from the full network."""
-        wanted = self.budget.size_bytes * A_LITTLE_LESS
-        if wanted < SMALLEST_SHARE * start.size_bytes:
-            self.road.note(f"{self.budget.size_bytes / 1e6:g} MB is under a tenth of the network: nothing would stay.")
-            return start
-        name = f"pruned-{wanted / 1e6:.2f}MB"
-        folder = self.road.folder / name
+    def pruned(self, parent: str, name: str, goal: Goal) -> str | None:
+        """The name of a run with less in its network, which learned again; None where so little cannot be left."""
         self.say(
-            f"Taking out the channels that matter least, until the file is {wanted / 1e6:.2f} MB in 8 bits; the full "
-            "network then teaches what is left."
+            "Taking out the channels that matter least, until what is left is "
+            f"{goal.words(goal.value)}{' in 8 bits' if goal.int8 else ''}; the full network then teaches it."
         )
-        if not Run(folder).about():
+        folder = self.road.folder / name
+        if not self.begun(name):
             minutes = max(self.left_m * CHILD, 0.5)
-            goal = Goal(size_bytes=wanted, int8=True)
-            full = self.road.folder / "full"
-            prune(
-                full,
-                folder,
-                goal,
-                self.shown,
-                minutes=minutes,
-                allowed=None,
-                keys=self.keys,
-                force=True,
-                source={},
-                tell=self.tell,
-            )
+            try:
+                prune(
+                    self.road.folder / parent,
+                    folder,
+                    goal,
+                    self.shown,
+                    minutes=minutes,
+                    allowed=None,
+                    keys=self.keys,
+                    source={},
+                    tell=self.tell,
+                )
+            except BadRequest as error:
+                self.why(str(error))
+                return None
         self.run(name, Recipe())
-        return self.int8(f"{name}-int8", read(folder / MODEL), f"channels taken out to {wanted / 1e6:.2f} MB, taught")
+        return name
 
 
 def sentence(point: Point) -> str:
@@ -301,7 +338,14 @@ def finished(maker: Maker, full: ModelFile) -> Fitted:
         judged.must_hold()
     except Refused as refused:
         raise Refused(f"{refused} {out_of_reach(budget, road)}") from None
-    return Fitted(file, judged, best, road, claim(maker, judged))
+    return Fitted(with_test_figures(file, judged, budget), judged, best, road, claim(maker, judged))
+
+
+def with_test_figures(file: ModelFile, judged: Judged, budget: Budget) -> ModelFile:
+    """The model file whose card tells what was found on the test split, if that is still within the budget."""
+    said = finish.Said(judged.data, judged.after.scores.astype(np.float32))
+    told = modelfile.rewritten(file, card=finish.with_figures(file.metadata, said, "test split"))
+    return file if 0 < budget.size_bytes < len(told) else from_bytes(told, file.path)
 
 
 def out_of_reach(budget: Budget, road: Road) -> str:
@@ -310,13 +354,18 @@ def out_of_reach(budget: Budget, road: Road) -> str:
     best = points_[0].figure.value
     near = [point for point in points_ if point.figure.value >= best - budget.allowed.whole]
     least = min(near, key=lambda point: point.size_bytes)
-    small = min(points_, key=lambda point: (len(budget.over(point)), point.size_bytes))
+    small = min(points_, key=budget.distance)
+    gave = "; ".join(budget.over(least)) or "accuracy"
     return (
-        f"Asked for: {budget.words}, at most {points(-budget.allowed.whole)} points lost. Within those points: "
-        f"{least.size_bytes / 1e6:.2f} MB and {least.latency_ms:.2f} ms ({least.name}). The nearest to the budget: "
-        f"{small.size_bytes / 1e6:.2f} MB and {small.latency_ms:.2f} ms at {points(small.figure.value - best)} points "
-        f"({small.name}). {road.folder} keeps them: another budget takes little time."
+        f"Asked for: {budget.words}, at most {100 * budget.allowed.whole:g} points lost. What gave: {gave}. Within "
+        f"those points of the best on validation: {costs(least)} ({least.name}). The nearest to the budget: "
+        f"{costs(small)} at {points(small.figure.value - best)} points ({small.name}). {road.folder} keeps them: "
+        "another budget takes little time."
     )
+
+
+def costs(point: Point) -> str:
+    return f"{point.size_bytes / 1e6:.2f} MB and {point.latency_ms:.2f} ms"
 
 
 def claim(maker: Maker, judged: Judged) -> str:

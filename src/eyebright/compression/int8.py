@@ -148,6 +148,9 @@ def prepared(file: ModelFile, data: Dataset, allowed: Allowed, pictures: int, te
         raise BadRequest(f"{file.path} gives no logits, which tell how near an int8 form of it is.")
     if file.contents.operators["DequantizeLinear"]:
         raise BadRequest(f"{file.path} is int8 already; give the float model file that it was made from.")
+    held = {tensor.name for tensor in graph.graph.initializer}
+    if any(node.op_type == "Conv" and node.input[1] not in held for node in graph.graph.node):
+        raise BadRequest(f"{file.path} holds its weights in fewer bits already; give the model file it was made from.")
     if not any(node.op_type in ranges.INTEGER and node.op_type in LAYERS for node in graph.graph.node):
         raise BadRequest(nothing_to_do(file, graph))
     spec = file.metadata.input
@@ -219,20 +222,27 @@ def divergence(a: NDArray[np.float64], b: NDArray[np.float64], task: Task) -> fl
 
 
 def restored(case: Case, limits: Ranges, start: Way, tell: Tell) -> tuple[Way, tuple[str, ...]]:
-    """Layers go back to float, those first that bring the scores nearest, until no more than allowed is lost."""
-    order = ranked(case, limits, tell)
-    best, back, allowed = start, 0, case.allowed
-    count = 1
-    while count <= max(int(len(order) * MOST_BACK), 1):
+    """Layers go back to float, those first that bring the scores nearest, and no more than it takes."""
+    order, allowed = ranked(case, limits, tell), case.allowed
+    tried: dict[int, Way] = {0: start}
+
+    def enough(count: int) -> bool:
         names = order[:count]
-        found = way(case, limits, names)
+        found = tried[count] = way(case, limits, names)
         tell(Said(f"With {names[0]}{f' and {count - 1} more' if count > 1 else ''} in float: {told(found, allowed)}"))
-        if found.lost < best.lost or found.far < best.far:
-            best, back = found, count
-        if found.lost <= allowed.whole:
-            return found, tuple(names)
-        count *= 2
-    return best, tuple(order[:back])
+        return found.lost <= allowed.whole
+
+    most = max(int(len(order) * MOST_BACK), 1)
+    count, less = 1, 0
+    while not enough(count):
+        if count == most:
+            least = min(tried, key=lambda some: (tried[some].lost, tried[some].far))
+            return tried[least], tuple(order[:least])
+        count, less = min(2 * count, most), count
+    while count - less > 1:
+        middle = (less + count) // 2
+        count, less = (middle, less) if enough(middle) else (count, middle)
+    return tried[count], tuple(order[:count])
 
 
 def ranked(case: Case, limits: Ranges, tell: Tell) -> list[str]:

@@ -1,4 +1,4 @@
-"""Three sets of pictures with none in common: to make a smaller model with, to choose by, and to report on."""
+"""Three sets of pictures with no file in common: to make a smaller model with, to choose by, and to report on."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -56,7 +56,7 @@ def without_copies(data: Dataset, tell: Tell) -> Dataset:
 
 
 def halved(item: Item) -> Item:
-    if item.split == "validation" and place(f"half {item.name}") >= 0.5:
+    if item.split == "validation" and place(f"report {item.name}") >= 0.5:
         return replace(item, split="test")
     return item
 

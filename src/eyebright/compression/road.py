@@ -15,6 +15,10 @@ from eyebright.errors import BadRequest, CannotWrite
 from eyebright.modelfile import Figure, ModelFile, read
 from eyebright.training.run import Run
 
+HEAD = "head"
+MORE = 1.5
+"""So many times the minutes are worth learning anew."""
+
 
 class Point(msgspec.Struct, frozen=True):
     """A model that was made on the way, as it is on this machine."""
@@ -29,6 +33,8 @@ class Point(msgspec.Struct, frozen=True):
     size_bytes: int
     latency_ms: float
     """One picture, one thread."""
+    made_for: str = ""
+    """On which machine or device, and with how much that may be lost."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -45,6 +51,8 @@ class State(msgspec.Struct):
     """A hash of the data and of what decides how it is learned; the budget is not part of it."""
     points: dict[str, Point] = {}
     steps: list[Step] = []
+    minutes: float = 0.0
+    """That what is there was given, or had when it was stopped."""
 
 
 class Road:
@@ -76,28 +84,44 @@ class Road:
             return
         self.state = state
 
-    def clear(self, old: State) -> None:
-        """Take away what another fit left, and nothing else."""
+    def clear(self, old: State, but: str = "") -> None:
+        """Take away what another fit left, and nothing else; what has a name that begins with `but` stays."""
         for point in old.points.values():
-            (self.folder / Path(point.file).name).unlink(missing_ok=True)
+            if not (but and point.name.startswith(but)):
+                (self.folder / Path(point.file).name).unlink(missing_ok=True)
         for run in self.folder.iterdir():
-            if (run / "run.json").is_file():
+            if (run / "run.json").is_file() and not (but and run.name.startswith(but)):
                 shutil.rmtree(run, ignore_errors=True)
+        self.save()
+
+    def given(self, minutes: float) -> bool:
+        """Whether there was far less time before: then what learned in it is taken away, all but the head."""
+        old, more = self.state, 0 < self.state.minutes < minutes / MORE
+        if more:
+            kept = {name: point for name, point in old.points.items() if name.startswith(HEAD)}
+            self.state = State(old.asked, kept, [step for step in old.steps if step.said.startswith(HEAD)])
+            self.clear(old, HEAD)
+        if more or not self.state.minutes:
+            self.had(minutes)
+        return more
+
+    def had(self, minutes: float) -> None:
+        self.state.minutes = minutes
         self.save()
 
     def save(self) -> None:
         Run(self.folder).write("road.json", msgspec.json.encode(self.state))
 
-    def point(self, name: str, make: Callable[[], tuple[bytes, str, Figure, float]]) -> Point:
+    def point(self, name: str, made_for: str, make: Callable[[], tuple[bytes, str, Figure, float]]) -> Point:
         """The point of this name; made by `make` (bytes, how, figure, milliseconds) where it is not there yet."""
         known = self.state.points.get(name)
-        if known and (self.folder / known.file).is_file():
+        if known and known.made_for == made_for and (self.folder / known.file).is_file():
             return known
         began = time.monotonic()
         data, how, figure, latency_ms = make()
         file = f"{name}.onnx"
         Run(self.folder).write(file, data)
-        found = Point(name, how, file, figure, len(data), latency_ms)
+        found = Point(name, how, file, figure, len(data), latency_ms, made_for)
         self.state.points[name] = found
         self.state.steps.append(Step(how, time.monotonic() - began))
         self.save()

@@ -30,7 +30,7 @@ MIN_PRUNED = 0.2
 """Share of zeros from which on a tensor counts as pruned before: its zeros then stay zeros."""
 WEIGHT_AT = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (1,), "MatMul": (0, 1)}
 """Where an operator takes its weights."""
-PASSES_ON = {"DequantizeLinear", "Cast", "Transpose", "Reshape", "Identity"}
+PASSES_ON = {"DequantizeLinear", "Cast", "Mul", "Transpose", "Reshape", "Identity"}
 """What may stand between a weight as it is held and the operator that takes it."""
 TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT8)
 

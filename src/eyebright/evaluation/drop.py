@@ -4,7 +4,8 @@ proved            the one-sided 95% bound of the paired difference is within wha
 not contradicted  the estimate is, but these pictures are too few to prove it
 refused           the estimate is not
 
-The main figure of the task is judged (top-1, average precision, mAP), and so is each label that enough pictures have.
+The main figure of the task is judged (top-1, average precision, mAP), and so is each label that enough pictures have,
+by its recall, or where labels are many by its average precision.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from eyebright.errors import BadRequest
 from eyebright.evaluation.calibration import Floats
-from eyebright.evaluation.intervals import DRAWS, Interval, Weights, bootstrap_each
+from eyebright.evaluation.intervals import DRAWS, Interval, Weights, bootstrap_each, wilson
 from eyebright.evaluation.metrics import MAIN, WORK, average_precision, has_positives, hits, mean_of_known
 from eyebright.evaluation.paired import share_gain
 from eyebright.modelfile import Label, Task
@@ -26,6 +27,7 @@ ONE_SIDED = 1.644854
 """Of a normal distribution, 95% lie under so many deviations."""
 MOST = 100_000_000  # pictures that it makes sense to ask for
 Word = Literal["proved", "not contradicted", "refused"]
+Given = NDArray[np.bool_]
 
 
 class Allowed(NamedTuple):
@@ -80,34 +82,40 @@ class Verdict(NamedTuple):
 WORST_FIRST: tuple[Word, ...] = ("refused", "not contradicted", "proved")
 
 
-def verdict(a: Floats, b: Floats, targets: Floats, task: Task, allowed: Allowed) -> Verdict:
+def verdict(
+    a: Floats, b: Floats, targets: Floats, task: Task, allowed: Allowed, said: tuple[Given, Given] | None = None
+) -> Verdict:
     """Judge scores (N, L) of a changed model, `b`, beside those of the one that it comes from, `a`.
 
-    Raises BadRequest where these pictures cannot judge anything.
+    `said` are the labels (N, L) that both give; without it the labels of yes or no are not judged. Raises BadRequest
+    where these pictures cannot judge anything.
     """
     if not len(targets):
         raise BadRequest("There are no pictures to judge by.")
     counts = (targets == 1).sum(axis=0)
-    some = [at for at in np.flatnonzero(has_positives(targets)).tolist() if not (task == "binary" and at == 0)]
-    judged = [at for at in some if counts[at] >= JUDGED]
+    present = np.flatnonzero(has_positives(targets)).tolist()
+    judged = [at for at in present if counts[at] >= JUDGED]
     if task == "single":
         right_a, right_b = hits(a, targets), hits(b, targets)
         whole = of_shares(right_a, right_b, allowed.whole)
         labels = {at: of_shares(right_a[rows], right_b[rows], allowed.label) for at, rows in rows_of(targets, judged)}
-        listed = [at for at in some if at not in labels]
-        return Verdict(MAIN[task], whole, labels, tuple(listed))
-    if not some:
+        return Verdict(MAIN[task], whole, labels, tuple(at for at in present if at not in labels))
+    ranked = [at for at in present if task == "multi" or at == 1]
+    if not ranked:
         raise BadRequest("No label is on any of these pictures, so they cannot judge anything.")
-    mean, *each = of_ranks(a, b, targets, some)
-    allowances = [allowed.whole, *([allowed.label] * len(some))]
-    counted = [len(targets), *counts[some].tolist()]
-    drops = [
-        Drop(before, change, bound, pictures, may)
-        for (before, change, bound), pictures, may in zip([mean, *each], counted, allowances, strict=True)
-    ]
-    labels = {at: drop for at, drop in zip(some, drops[1:], strict=True) if at in judged and task == "multi"}
-    listed = [at for at in some if at not in labels and task == "multi"]
-    return Verdict(MAIN[task], drops[0], labels, tuple(listed))
+    mean, *each = of_ranks(a, b, targets, ranked)
+    whole = Drop(*mean, len(targets), allowed.whole)
+    if task == "multi":
+        drops = dict(zip(ranked, each, strict=True))
+        labels = {at: Drop(*drops[at], int(counts[at]), allowed.label) for at in judged}
+    else:
+        labels = {
+            at: of_shares(said[0][rows, at], said[1][rows, at], allowed.label)
+            for at, rows in rows_of(targets, judged)
+            if said
+        }
+    listed = [at for at in present if at not in labels and (said or task == "multi")]
+    return Verdict(MAIN[task], whole, labels, tuple(listed))
 
 
 def rows_of(targets: Floats, labels: Sequence[int]) -> list[tuple[int, NDArray[np.bool_]]]:
@@ -122,7 +130,11 @@ def of_shares(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_], allowed: f
 
 
 def of_ranks(a: Floats, b: Floats, targets: Floats, labels: Sequence[int]) -> list[tuple[float, Interval, float]]:
-    """Mean average precision over `labels`, and that of each: before, B - A, its one-sided bound."""
+    """Mean average precision over `labels`, and that of each: before, B - A, its one-sided bound.
+
+    A bootstrap that was never moved is not certain: the bound is never nearer to the change than Wilson's for a share
+    that was seen on none of as many pictures as have the labels.
+    """
 
     def precisions(scores: Floats, weights: Weights) -> NDArray[np.float64]:
         each = np.stack([average_precision(scores[:, at], targets[:, at], weights) for at in labels], axis=1)
@@ -136,7 +148,12 @@ def of_ranks(a: Floats, b: Floats, targets: Floats, labels: Sequence[int]) -> li
     draws = min(max(WORK // (n * len(labels)), 100), DRAWS)
     before = precisions(a, np.ones((1, n)))[0].tolist()
     both = bootstrap_each(change, n, draws)
-    bounds = [found.low for found in bootstrap_each(change, n, draws, between=(5.0, 95.0))]
+    drawn = [found.low for found in bootstrap_each(change, n, draws, between=(5.0, 95.0))]
+    counts = (targets[:, labels] == 1).sum(axis=0).tolist()
+    bounds = [
+        min(low, found.value - wilson(0, count, ONE_SIDED).high)
+        for low, found, count in zip(drawn, both, [sum(counts), *counts], strict=True)
+    ]
     return list(zip(before, both, bounds, strict=True))
 
 

@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from eyebright.errors import BadModelFile
 
+MOVING = ("Transpose", "Reshape", "Slice", "MaxPool")
+"""Operators that pass rounded numbers on as they are."""
 Value = Tensor | None
 """An input that was left out is None."""
 
@@ -27,7 +29,10 @@ class Network:
     """
 
     def __init__(self, model: ModelProto) -> None:
-        rounded = {node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+        rounded: set[str] = set()
+        for node in model.graph.node:
+            if node.op_type == "QuantizeLinear" or (node.op_type in MOVING and node.input[0] in rounded):
+                rounded.add(node.output[0])
         self.steps = [Step(node, rounded) for node in model.graph.node]
         self.outputs = [output.name for output in model.graph.output]
         self.constants = {
@@ -52,7 +57,7 @@ class Network:
 
 
 class Step:
-    """A node, with its attributes read; `rounded` names what a QuantizeLinear makes."""
+    """A node, with its attributes read; `rounded` names what a QuantizeLinear made."""
 
     def __init__(self, node: NodeProto, rounded: Collection[str]) -> None:
         if node.op_type not in OPERATORS:
@@ -167,7 +172,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "Sigmoid": lambda given, x: torch.sigmoid(x),
     "Softmax": lambda given, x: torch.softmax(x, given.get("axis", -1)),
     "Flatten": lambda given, x: x.flatten(given.get("axis", 1)),
-    "Reshape": lambda given, x, shape: x.reshape(*shape.tolist()),
+    "Reshape": lambda given, x, shape: x.reshape([side or x.shape[at] for at, side in enumerate(shape.tolist())]),
     "Pad": lambda given, x, pads, value=None: padded(x, pads.tolist(), value),
     "Slice": lambda given, x, *bounds: sliced(x, *bounds),
     "QuantizeLinear": quantize,

@@ -4,7 +4,7 @@ Teacher and learner look at the same crop, so that the answer is about what the 
 arXiv:2106.05237); and a picture that nobody labeled teaches as well as any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,15 +81,18 @@ def imitation(logits: Tensor, taught: Tensor, task: Task, soften: float) -> Tens
     return each * soften**2
 
 
-def unlabeled(path: str, like: Dataset | None, tell: Tell) -> Dataset:
-    """The pictures of a folder or archive, whatever its folders are called, that are not in `like` and can be read."""
+def unlabeled(path: str, like: Dataset | None, tell: Tell, apart: Collection[str] = ()) -> Dataset:
+    """The pictures of a folder or archive, whatever its folders are called, that are not in `like` and can be read.
+
+    None of those whose identity is in `apart` is among them.
+    """
     store, names = pictures_in(Path(path))
     like = like or Dataset("", (), (), "single", store)
     nobody = tuple(range(len(like.labels)))
     data = replace(
         like, name=Path(path).name, store=store, items=tuple(Item(name, (), "train", nobody) for name in names)
     )
-    known = {like.identity(item) for item in like.items}
+    known = {like.identity(item) for item in like.items} | set(apart)
     good, copies, broken = [], 0, 0
     for item in data.items:
         try:

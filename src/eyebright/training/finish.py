@@ -93,8 +93,9 @@ def finish(
     metadata = modelfile.from_bytes(sealed, name).metadata
     metadata = msgspec.structs.replace(metadata, **silences(told, judged))
     metadata = msgspec.structs.replace(metadata, card=with_figures(metadata, judged, f"{split} split"))
-    rows = embeddings or embeddings_of(sealed, data)
-    familiar = novelty.fit(rows["train"])
+    has = any(output.name == "embedding" for output in graph.graph.output)
+    rows = embeddings or (embeddings_of(sealed, data) if has else {})
+    familiar = novelty.fit(rows["train"]) if rows else None
     if familiar is not None:
         graph = with_novelty(graph, familiar)
         own = {"novelty": novelty.novelty(rows["validation"], familiar)}

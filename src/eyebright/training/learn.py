@@ -6,7 +6,7 @@ Several processes (`torchrun`) share each batch; the first of them speaks, write
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -56,6 +56,8 @@ class Place(NamedTuple):
     """As planned by an earlier start of this run."""
     planned: Callable[[int], None]
     """Told how many steps there will be, as soon as that is known."""
+    apart: Collection[str] = ()
+    """Identities of pictures that teach nothing, not even without labels."""
 
 
 def by_learning(
@@ -110,7 +112,7 @@ def learn(
     targets, truth = training.targets(), validation.targets()
     teacher = Teacher(recipe.teacher, data.labels, task) if recipe.teacher else None
     if recipe.unlabeled:
-        more = unlabeled(recipe.unlabeled, data, told)
+        more = unlabeled(recipe.unlabeled, data, told, place.apart)
         others = for_learning(more, side, here.with_suffix(".unlabeled"), recipe.cache_mb, threads, decoded)
         pictures = Joined(pictures, others, len(targets))
         targets = np.concatenate([targets, more.targets()])

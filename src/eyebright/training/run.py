@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -180,12 +181,14 @@ def train(
     anyway: bool = False,
     tell: Tell = lambda event: None,
     source: dict[str, Any] | None = None,
+    apart: Collection[str] = (),
 ) -> Result:
     """Train on `data`, a data set or where one is, into the folder `run`; see `Recipe` for how.
 
     `resume` goes on with a run that was stopped, by its own recipe. `force` replaces a run that is there. `anyway`
     trains although the audit found what makes the result meaningless. `source` is what a later `--resume` needs to
-    read the data again. Raises BadRequest, CannotWrite, BadModelFile, MissingExtra, Diverged.
+    read the data again. Pictures whose identity is in `apart` do not teach without labels either. Raises BadRequest,
+    CannotWrite, BadModelFile, MissingExtra, Diverged.
     """
     began = time.monotonic()
     if not isinstance(data, Dataset):
@@ -231,7 +234,8 @@ def train(
 
             if recipe.tensorboard and first:
                 diary.listeners.append(board(folder.path / "tensorboard"))
-            place = Place(folder.path / "checkpoints", folder.path / "pixels", recipe_hash, folder.planned, folder.plan)
+            here = folder.path
+            place = Place(here / "checkpoints", here / "pixels", recipe_hash, folder.planned, folder.plan, apart)
             finished = by_learning(good, identities, recipe, about, place, began, diary)
     except (BadRequest, BadModelFile, MissingExtra):
         if first and not resume:

@@ -203,6 +203,11 @@ class Search:
         """All but the test split."""
         return self.data.only([item for item in self.data.items if item.split != "test"])
 
+    @property
+    def closed(self) -> list[str]:
+        """Identities of the test split."""
+        return [self.data.identity(item) for item in self.data.part("test").items]
+
     def draw(self) -> None:
         """Every network with random weights: its size, its latency, what a pass over the pictures takes."""
         todo = [one for one in self.networks if not one.pass_s]
@@ -330,7 +335,7 @@ class Search:
         try:
             if not (run / MODEL).exists():
                 told = self.watch(network, may_stop) if not seed else self.quietly
-                train(self.open, run, recipe, resume=run.exists(), anyway=True, tell=told)
+                train(self.open, run, recipe, resume=run.exists(), anyway=True, tell=told, apart=self.closed)
         except Diverged as error:
             shutil.rmtree(run, ignore_errors=True)
             if not seed:
