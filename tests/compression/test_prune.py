@@ -198,6 +198,15 @@ def test_a_head_is_carried_only_to_its_own_labels(child, tmp_path):
     assert not network.brings_head(replace(recipe, weights=""), labels)
 
 
+def test_keys_do_not_give_a_child_another_network(parent, tmp_path):
+    """A fit has one set of keys for all that learns, and its encoder is the parent's."""
+    keys = {"encoder": "mobilenet-v2", "size": 224, "width": 1.0, "batch": 3}
+    recipe = prune.child_recipe(read_parent(parent), tmp_path, 0.0, keys)
+    assert recipe.encoder == str(tmp_path / "encoder.toml")
+    assert recipe.weights == str(tmp_path / "weights.safetensors")
+    assert recipe.batch == 3
+
+
 def test_what_does_not_hold_has_no_model_file(parent, tmp_path, capsys):
     """So few pictures prove nothing; the run stays, without a model, and the sentence says so."""
     how = ["--keep", "0.7", "--rounds", "1", "--importance", "magnitude", "--strict", "--format", "json"]
