@@ -247,10 +247,11 @@ def test_one_picture_under_two_labels_suggests_many(data):
         checked(twice, False, mute)
 
 
-def test_an_audit_that_found_nothing_is_not_repeated(data, monkeypatch):
+def test_an_audit_that_found_nothing_is_not_repeated(data, monkeypatch, tmp_path):
     """Until a picture or a label is another."""
     from eyebright.training import checks
 
+    monkeypatch.setenv("EYEBRIGHT_CACHE", str(tmp_path))  # other tests look at these pictures, too
     checked(data, False, mute)
     monkeypatch.setattr(checks, "audit", lambda *given: pytest.fail("looked again"))
     checked(data, False, mute)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eyebright.classifier import Classifier
+from eyebright.compression.costs import Costs, Unit
 from eyebright.compression.norms import show, watched
-from eyebright.encoders.count import macs
 from eyebright.encoders.slim import Slim, take_out
 from eyebright.modelfile import Task
 
@@ -26,16 +26,19 @@ class Block(NamedTuple):
     name: str
     harm: float
     """How far the answers move without it: the mean divergence from those with it, in nats."""
-    macs: float
-    """Multiply-adds that go with it."""
+    cost: float
+    """What goes with it, in what is aimed at."""
 
 
-def choices(classifier: Classifier, pixels: Tensor, tell: Callable[[int, int], None]) -> list[Block]:
+def choices(
+    classifier: Classifier, pixels: Tensor, tell: Callable[[int, int], None], unit: Unit = "macs"
+) -> list[Block]:
     """All blocks that can be left out, what matters least for its cost first, each judged alone.
 
-    `pixels` (B, H, W, 3) are training pictures; `tell` hears how many blocks of how many were judged.
+    `pixels` (B, H, W, 3) are training pictures; `tell` hears how many blocks of how many were judged; `unit` is that of
+    the cost.
     """
-    found = costs(classifier, pixels[:1])
+    found = costs(classifier, pixels[:1], unit)
     with torch.inference_mode():
         said = show(classifier, pixels)
         blocks = []
@@ -44,7 +47,7 @@ def choices(classifier: Classifier, pixels: Tensor, tell: Callable[[int, int], N
                 harm = divergence(said, show(classifier, pixels), classifier.task)
             blocks.append(Block(name, harm, cost))
             tell(done, len(found))
-    return sorted(blocks, key=lambda block: block.harm / max(block.macs, 1))
+    return sorted(blocks, key=lambda block: block.harm / max(block.cost, 1))
 
 
 def without(classifier: Classifier, shape: Slim, gone: Sequence[Block]) -> tuple[Classifier, Slim]:
@@ -59,23 +62,19 @@ def without(classifier: Classifier, shape: Slim, gone: Sequence[Block]) -> tuple
     return made, replace(shape, without=(*shape.without, *names), channels=channels)
 
 
-def costs(classifier: Classifier, pixels: Tensor) -> dict[str, int]:
-    """The multiply-adds, for one picture, of each block whose output has the shape of its input."""
+def costs(classifier: Classifier, pixels: Tensor, unit: Unit = "macs") -> dict[str, float]:
+    """What each block costs whose output has the shape of its input."""
     same: dict[nn.Module, bool] = {}
-    cost: dict[nn.Module, int] = {}
+    cost = Costs(unit)
 
     def shapes(module: nn.Module, given: Any, output: Any) -> None:
         same[module] = sizes(given[0]) == sizes(output)
 
-    def count(layer: nn.Module, _: Any, output: Tensor) -> None:
-        cost[layer] = macs(layer, output)
-
     rows = {name: stage for name, stage in classifier.encoder.stages().items() if isinstance(stage, nn.Sequential)}
     blocks = {f"{name}.{place}": block for name, row in rows.items() for place, block in row.named_children()}
-    layers = [module for module in classifier.encoder.modules() if isinstance(module, nn.Conv2d)]
-    with watched(blocks.values(), shapes), watched(layers, count), torch.inference_mode():
+    with watched(blocks.values(), shapes), cost.watch(classifier.encoder.modules()), torch.inference_mode():
         classifier.eval()(pixels)
-    found = {name: sum(cost.get(layer, 0) for layer in block.modules()) for name, block in blocks.items()}
+    found = {name: sum(cost[one].whole for one in block.modules() if one in cost) for name, block in blocks.items()}
     return {name: found[name] for name, block in blocks.items() if same.get(block) and found[name]}
 
 

@@ -6,7 +6,7 @@ which to cut is decided here. Channels go by eights, since processors compute so
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from eyebright.classifier import Classifier
 from eyebright.classifier.heads import AdaptivePool
-from eyebright.compression.norms import watched
+from eyebright.compression.costs import Costs, Unit
 from eyebright.encoders import slim
-from eyebright.encoders.count import macs, weightless
+from eyebright.encoders.count import weightless
 from eyebright.encoders.slim import HEAD, Slim
 from eyebright.errors import BadRequest, extra
 from eyebright.training.network import shaped
@@ -45,8 +45,8 @@ class Channels(NamedTuple):
     """Theirs in it."""
     harm: float
     """What they matter, by the importance that was asked for."""
-    macs: float
-    """Multiply-adds that go with them, about."""
+    cost: float
+    """What goes with them, about, in what is aimed at."""
 
 
 class Logits(nn.Module):
@@ -75,11 +75,13 @@ def choices(
     loss: Loss,
     importance: Importance = "taylor",
     at_once: int = AT_ONCE,
+    unit: Unit = "macs",
 ) -> list[Channels]:
-    """All that can be taken out, what matters least first; of a layer `at_once` channels always stay.
+    """All that can be taken out, what matters least for its cost first; of a layer `at_once` channels always stay.
 
-    `pixels` (B, H, W, 3) and `targets` (B, L) are training pictures, `loss` is what they are learned by. Raises
-    BadRequest where the network has nothing that this importance looks at.
+    `pixels` (B, H, W, 3) and `targets` (B, L) are training pictures, `loss` is what they are learned by, `unit` is that
+    of the cost, which only `taylor` looks at. Raises BadRequest where the network has nothing that this importance
+    looks at.
     """
     network = Logits(classifier)
     images = classifier.normalize(pixels[:1])
@@ -90,7 +92,9 @@ def choices(
         score = torch_pruning.importance.BNScaleImportance()
     else:
         score = torch_pruning.importance.GroupMagnitudeImportance(p=2)
-    cost = multiply_adds(network, images)
+    cost = Costs(unit)
+    with cost.watch(network.modules()), torch.no_grad():
+        network(images)
     names = {module: name for name, module in network.named_modules()}
     found = []
     for group in groups(network, images):
@@ -108,7 +112,7 @@ def choices(
     if not found and importance == "norm":
         raise BadRequest("This network has no batch norms to rank its channels by; take --importance taylor.")
     # a change of the loss is worth its cost or not; the others only compare channels with the mean of their group
-    return sorted(found, key=lambda choice: choice.harm / (max(choice.macs, 1) if importance == "taylor" else 1))
+    return sorted(found, key=lambda choice: choice.harm / (max(choice.cost, 1) if importance == "taylor" else 1))
 
 
 def without(classifier: Classifier, shape: Slim, gone: Sequence[Channels]) -> tuple[Classifier, Slim]:
@@ -163,27 +167,14 @@ def groups(network: Logits, images: Tensor) -> list[Any]:
     return list(connected(network, images).get_all_groups([last], [nn.Conv2d, nn.Linear]))
 
 
-def multiply_adds(network: Logits, images: Tensor) -> dict[nn.Module, int]:
-    """Of each layer, for one image."""
-    found: dict[nn.Module, int] = {}
-
-    def note(layer: nn.Module, _: Any, output: Tensor) -> None:
-        found[layer] = macs(layer, output)
-
-    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    with watched(layers, note), torch.no_grad():
-        network(images)
-    return found
-
-
-def cost_of(group: Any, cost: Mapping[nn.Module, int]) -> float:
-    """Multiply-adds that would go with all channels of a group."""
+def cost_of(group: Any, cost: Costs) -> float:
+    """What would go with all channels of a group."""
     total = 0.0
     for dep, places in group:
         layer = dep.target.module
         if layer in cost:
             c_in, c_out = slim.sides(layer)
-            total += cost[layer] * len(places) / (c_in if reads(dep) else c_out)
+            total += len(places) * (cost[layer].reading / c_in if reads(dep) else cost[layer].making / c_out)
     return total
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from eyebright.classifier import Classifier
+from eyebright.compression.costs import Unit
 from eyebright.compression.stand_in import stand_in
 from eyebright.encoders import slim
 from eyebright.encoders.count import count
@@ -51,6 +52,11 @@ class Goal:
     def timed(self) -> bool:
         """Whether the clock tells."""
         return bool(self.latency_ms or self.speedup)
+
+    @property
+    def unit(self) -> Unit:
+        """What channels and blocks cost in it."""
+        return "time" if self.timed else "weights" if self.size_bytes else "macs"
 
     def words(self, value: float) -> str:
         """A value of what is aimed at.

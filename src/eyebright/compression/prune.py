@@ -294,8 +294,8 @@ def slimmer(
 
     def ranked(network: Classifier) -> Sequence[Any]:
         if by == "blocks":
-            return blocks.choices(network, seen.pixels, counting(tell, "blocks left out"))
-        return channels.choices(network, seen.pixels, seen.targets, loss, importance)
+            return blocks.choices(network, seen.pixels, counting(tell, "blocks left out"), goal.unit)
+        return channels.choices(network, seen.pixels, seen.targets, loss, importance, unit=goal.unit)
 
     def less(gone: Sequence[Any]) -> tuple[Classifier, Slim]:
         if by == "blocks":
