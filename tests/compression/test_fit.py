@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 from eyebright import modelfile, selftest
 from eyebright.compression import fit as fitting
 from eyebright.compression.fit import Budget, fit
-from eyebright.compression.fit_page import page
+from eyebright.compression.fit_page import page, page_of_refusal
 from eyebright.data import Dataset
 from eyebright.errors import BadRequest, Refused
 from eyebright.evaluation.drop import Allowed
@@ -71,8 +71,16 @@ def test_a_road_of_other_pictures_is_left_alone(fitted, data, folder):
 
 
 def test_what_cannot_be_reached_is_refused_with_the_nearest_that_can(fitted, data, folder):
-    with pytest.raises(Refused, match=r"Nothing is written. Asked for: 0.05 MB.* The nearest to the budget: 3\.\d+ MB"):
-        fit(data, folder, Budget(size_bytes=5e4, allowed=LENIENT), 1.0, Heard(), keys=KEYS)
+    budget = Budget(size_bytes=5e4, allowed=LENIENT)
+    says = (
+        r"Nothing is written. Asked for: 0.05 MB.* What gave: 3\.\d+ MB of 0.05.* The nearest to the budget: 3\.\d+ MB"
+    )
+    with pytest.raises(Refused, match=says) as refused:
+        fit(data, folder, budget, 1.0, Heard(), keys=KEYS)
+    text = page_of_refusal(str(refused.value), refused.value.road, budget)
+    assert "Not fitted to 0.05 MB" in text
+    assert "head-int8" in text
+    assert "(written)" not in text
 
 
 def test_a_smaller_input_is_taken_where_time_is_short(fitted, data, folder, monkeypatch):

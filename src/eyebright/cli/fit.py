@@ -96,8 +96,9 @@ def command(
     from eyebright.measure import device
 
     with extra("train", "fitting a model"):
-        from eyebright.compression.fit import Budget, fit
-        from eyebright.compression.fit_page import page
+        from eyebright.compression.fit import Budget, OutOfReach, fit
+        from eyebright.compression.fit_page import page, page_of_refusal
+        from eyebright.compression.road import as_json
 
     budget = Budget(
         latency_ms=options.quantity("--max-latency", max_latency, options.MILLISECONDS, "5ms"),
@@ -114,9 +115,18 @@ def command(
     show = Show(plain)
     source = {"path": data, "reader": reader, "task": known_task(task) if task else None, "positive": positive}
     dataset = read(source, show)
-    with Stop(show) as stop:
-        given = {**options.of_sets(keys), **({"threads": threads} if threads else {})}
-        fitted = fit(dataset, output.with_suffix(".fit"), budget, time_m, show, stop, force, anyway, given)
+    given = {**options.of_sets(keys), **({"threads": threads} if threads else {})}
+    try:
+        with Stop(show) as stop:
+            fitted = fit(dataset, output.with_suffix(".fit"), budget, time_m, show, stop, force, anyway, given)
+    except OutOfReach as refused:
+        show.clear()
+        if html:
+            options.write_bytes(html, page_of_refusal(str(refused), refused.road, budget).encode("utf-8", "replace"))
+        if form == "json":
+            seen = as_json(refused.road.state.points)
+            click.echo(json.dumps({"model": None, "sentence": str(refused), "points": seen}, ensure_ascii=False))
+        raise
     show.clear()
     fitted.judged.must_hold(strict)
     options.write_bytes(output, fitted.file.data)

@@ -95,6 +95,14 @@ class Fitted(NamedTuple):
     """What can be said of it with so many pictures."""
 
 
+class OutOfReach(Refused):
+    """No model within the budget keeps what is allowed; `road` has all that was seen."""
+
+    def __init__(self, sentence: str, road: Road) -> None:
+        super().__init__(sentence)
+        self.road = road
+
+
 def fit(
     data: Dataset,
     folder: Path,
@@ -109,8 +117,8 @@ def fit(
     """Make a model within a budget, in about so many minutes; `folder` keeps what was done, for another try.
 
     `stop` is asked now and then: once it says so, what there is, is finished. `anyway`: learn although the audit found
-    what makes the result meaningless. `keys` are keys of all recipes, such as `encoder` and `size`. Raises Refused
-    where no model within the budget keeps what is allowed; its sentence has the nearest that can be reached.
+    what makes the result meaningless. `keys` are keys of all recipes, such as `encoder` and `size`. Raises
+    OutOfReach where no model within the budget keeps what is allowed; its sentence has the nearest that can be reached.
     """
     began = time.monotonic()
     whole = parts(checked(without_copies(data, tell), anyway, tell)[0])
@@ -329,7 +337,7 @@ def finished(maker: Maker, full: ModelFile) -> Fitted:
     budget, road = maker.budget, maker.road
     within = [point for point in road.state.points.values() if not budget.over(point)]
     if not within:
-        raise Refused(f"Nothing is written. {out_of_reach(budget, road)}")
+        raise OutOfReach(f"Nothing is written. {out_of_reach(budget, road)}", road)
     best = max(within, key=lambda point: (point.figure.value, -point.size_bytes))
     maker.say(f"Of what is within the budget {best.name} is the best; trying it on the test split ...")
     file = road.open(best)
@@ -337,7 +345,7 @@ def finished(maker: Maker, full: ModelFile) -> Fitted:
     try:
         judged.must_hold()
     except Refused as refused:
-        raise Refused(f"{refused} {out_of_reach(budget, road)}") from None
+        raise OutOfReach(f"{refused} {out_of_reach(budget, road)}", road) from None
     return Fitted(with_test_figures(file, judged, budget), judged, best, road, claim(maker, judged))
 
 

@@ -1,4 +1,4 @@
-"""What a fit found, on one page: what was asked, what came of it, the road, what else was seen."""
+"""What a fit found, on one page: what was asked, what came of it, what else was seen, the road."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from html import escape
 
 from eyebright import htmlpage
 from eyebright.compression.fit import Budget, Fitted
-from eyebright.compression.road import Point
+from eyebright.compression.road import Point, Road
 from eyebright.evaluation.compare import words
 from eyebright.evaluation.drop import points as points_of
 from eyebright.measure import machine
@@ -29,7 +29,7 @@ div.wide, div.charts { margin-block: 1rem; }
 
 def page(fitted: Fitted, budget: Budget) -> str:
     """The page as text."""
-    judged, points = fitted.judged, list(fitted.road.state.points.values())
+    judged = fitted.judged
     body = f"""<header>
 <h1>{escape(fitted.file.metadata.name)}: fitted to {escape(budget.words)}</h1>
 <p class="verdict">{escape(judged.sentence)}</p>
@@ -48,12 +48,33 @@ wall, which also runs while other programs have the processor.</p>
 <h2>All that was seen</h2>
 <p>The main figure on the validation split, by which the best within the budget was chosen. It flatters what it chose a
 little; the figures above do not.</p>
-{_charts(points, fitted.point, budget)}
-{_points(points, fitted.point, budget)}
-<h2>The road</h2>
-<ol>{"".join(f"<li>{escape(step.said)}{_spent(step.seconds)}</li>" for step in fitted.road.state.steps)}</ol>
+{_seen(fitted.road, budget, fitted.point.name)}
 </main>"""
     return htmlpage.page(f"Fitted: {fitted.file.metadata.name}", body, _STYLE)
+
+
+def page_of_refusal(sentence: str, road: Road, budget: Budget) -> str:
+    """What was seen on a road that led to nothing within the budget."""
+    body = f"""<header>
+<h1>Not fitted to {escape(budget.words)}</h1>
+<p class="verdict">{escape(sentence)}</p>
+</header>
+<main>
+<h2>All that was seen</h2>
+<p>The main figure on the validation split; time is the network alone, one picture, one thread,
+{escape(_where(budget))}.</p>
+{_seen(road, budget, "")}
+</main>"""
+    return htmlpage.page(f"Not fitted to {budget.words}", body, _STYLE)
+
+
+def _seen(road: Road, budget: Budget, chosen: str) -> str:
+    """Every point, and the road to them; `chosen` is the name of the one that was written."""
+    points = list(road.state.points.values())
+    return f"""{_charts(points, chosen, budget)}
+{_points(points, chosen, budget)}
+<h2>The road</h2>
+<ol>{"".join(f"<li>{escape(step.said)}{_spent(step.seconds)}</li>" for step in road.state.steps)}</ol>"""
 
 
 def _spent(seconds: float) -> str:
@@ -90,10 +111,10 @@ def _table(what: str, header: Sequence[str], rows: Sequence[Sequence[str]], chos
     )
 
 
-def _points(points: Sequence[Point], chosen: Point, budget: Budget) -> str:
+def _points(points: Sequence[Point], chosen: str, budget: Budget) -> str:
     rows = [
         (
-            f"{number}. {point.name}{' (written)' if point.name == chosen.name else ''}",
+            f"{number}. {point.name}{' (written)' if point.name == chosen else ''}",
             f"{point.figure.value:.3f} ({point.figure.low:.3f} to {point.figure.high:.3f})",
             f"{point.size_bytes / 1e6:.2f}",
             f"{point.latency_ms:.2f}",
@@ -101,11 +122,11 @@ def _points(points: Sequence[Point], chosen: Point, budget: Budget) -> str:
         )
         for number, point in enumerate(points, 1)
     ]
-    place = next(at for at, point in enumerate(points) if point.name == chosen.name)
+    place = next((at for at, point in enumerate(points) if point.name == chosen), -1)
     return _table("points", ("model", "validation", "MB", "ms", "over the budget"), rows, place)
 
 
-def _charts(points: Sequence[Point], chosen: Point, budget: Budget) -> str:
+def _charts(points: Sequence[Point], chosen: str, budget: Budget) -> str:
     """Both costs, side by side; of a single point the table says all."""
     if len(points) < 2:
         return ""
@@ -114,7 +135,7 @@ def _charts(points: Sequence[Point], chosen: Point, budget: Budget) -> str:
     return f"<div class=charts>{size}{time}</div>"
 
 
-def _chart(points: Sequence[Point], chosen: Point, key: str, unit: float, name: str, limit: float) -> str:
+def _chart(points: Sequence[Point], chosen: str, key: str, unit: float, name: str, limit: float) -> str:
     """Points by what they cost, on a logarithmic axis, and how good they are."""
     costs = [getattr(point, key) / unit for point in points]
     values = [point.figure.value for point in points]
@@ -145,7 +166,7 @@ def _chart(points: Sequence[Point], chosen: Point, key: str, unit: float, name: 
             f'<text x="{at + side:.1f}" y="{TOP + 10}" text-anchor="{anchor}">budget</text>'
         )
     for number, (point, cost) in enumerate(zip(points, costs, strict=True), 1):
-        mark = "point chosen" if point.name == chosen.name else "point"
+        mark = "point chosen" if point.name == chosen else "point"
         cx, cy = x(cost), y(point.figure.value)
         parts.append(
             f'<circle class="{mark}" cx="{cx:.1f}" cy="{cy:.1f}" r="6"/>'

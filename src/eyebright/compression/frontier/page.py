@@ -26,9 +26,8 @@ def html(
     )
     says = "".join(f"<li>{escape(sentence)}</li>" for sentence in state.says)
     remarks = "".join(f"<li>{escape(sentence)}</li>" for sentence in state.remarks)
-    heads = "".join(
-        f"<th scope=col>{escape(head)}</th>" for head in (*HEADER[:-1], "ms quartiles", "what became of it")
-    )
+    columns = (*HEADER[:-1], "ms quartiles", "what became of it")
+    heads = "".join(f"<th scope=col>{escape(head)}</th>" if head else "<td></td>" for head in columns)
     asked = state.asked
     body = f"""<main>
 <h1>Frontier of {escape(name)}</h1>
@@ -46,6 +45,7 @@ seeds, with the 95% interval of the first).</p>
 <div class=wide tabindex=0 role=region aria-label="All points"><table>
 <thead><tr>{heads}</tr></thead><tbody>{"".join(table(points, frontier))}</tbody></table></div>
 {f"<h2>Remarks</h2><ul>{remarks}</ul>" if remarks else ""}
+{early(state)}
 {failures(state)}
 <h2>How it was measured</h2>
 <p>{escape(state.machine)}. One picture at a time on one thread, in turns with the first network, so that a machine
@@ -67,7 +67,7 @@ def table(points: Sequence[Point], frontier: Sequence[Point]) -> list[str]:
         )
         cells[3] += f" (seeds{seeds})" if seeds else ""
         quartiles = interval(point.network.latencies.get(point.bits))
-        why = f"{became} {escape(point.network.stopped)}" if became == "stopped" else became
+        why = f"{became} {escape(point.network.stopped.partition(' of ')[0])}" if became == "stopped" else became
         found.append(
             f"<tr><td>{number}</td><th scope=row>{link}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}"
             f"<td>{quartiles}</td><td class=text>{why}</td></tr>"
@@ -79,6 +79,12 @@ def interval(figure: Figure | None) -> str:
     if figure is None or figure.low is None or figure.high is None:
         return ""
     return f"{figure.low:.2f} to {figure.high:.2f}"
+
+
+def early(state: State) -> str:
+    """Networks that were stopped, and by which other."""
+    items = "".join(f"<li>{escape(one.name)}: {escape(one.stopped)}</li>" for one in state.networks if one.stopped)
+    return f"<h2>Stopped on the way</h2><ul>{items}</ul>" if items else ""
 
 
 def failures(state: State) -> str:
