@@ -10,7 +10,7 @@ A model is there from the first minute; each step says what it does and why, and
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -335,9 +335,10 @@ def sentence(point: Point) -> str:
 def finished(maker: Maker, full: ModelFile) -> Fitted:
     """The best point within the budget, judged beside the full network on the test split. Raises Refused."""
     budget, road = maker.budget, maker.road
-    within = [point for point in road.state.points.values() if not budget.over(point)]
+    seen = [point for point in road.state.points.values() if point.made_for == maker.made_for]
+    within = [point for point in seen if not budget.over(point)]
     if not within:
-        raise OutOfReach(f"Nothing is written. {out_of_reach(budget, road)}", road)
+        raise OutOfReach(f"Nothing is written. {out_of_reach(budget, seen, road)}", road)
     best = max(within, key=lambda point: (point.figure.value, -point.size_bytes))
     maker.say(f"Of what is within the budget {best.name} is the best; trying it on the test split ...")
     file = road.open(best)
@@ -345,7 +346,7 @@ def finished(maker: Maker, full: ModelFile) -> Fitted:
     try:
         judged.must_hold()
     except Refused as refused:
-        raise OutOfReach(f"{refused} {out_of_reach(budget, road)}", road) from None
+        raise OutOfReach(f"{refused} {out_of_reach(budget, seen, road)}", road) from None
     return Fitted(with_test_figures(file, judged, budget), judged, best, road, claim(maker, judged))
 
 
@@ -356,9 +357,9 @@ def with_test_figures(file: ModelFile, judged: Judged, budget: Budget) -> ModelF
     return file if 0 < budget.size_bytes < len(told) else from_bytes(told, file.path)
 
 
-def out_of_reach(budget: Budget, road: Road) -> str:
-    """What of the budget gave, and the nearest that can be reached."""
-    points_ = sorted(road.state.points.values(), key=lambda point: -point.figure.value)
+def out_of_reach(budget: Budget, seen: Sequence[Point], road: Road) -> str:
+    """What of the budget gave, and the nearest of the points that were seen."""
+    points_ = sorted(seen, key=lambda point: -point.figure.value)
     best = points_[0].figure.value
     near = [point for point in points_ if point.figure.value >= best - budget.allowed.whole]
     least = min(near, key=lambda point: point.size_bytes)
