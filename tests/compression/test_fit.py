@@ -93,6 +93,21 @@ def test_a_smaller_input_is_taken_where_time_is_short(fitted, data, folder, monk
     selftest.open_tested(quick.file)
 
 
+def test_points_of_another_machine_are_kept_and_not_chosen_from(data, tmp_path, monkeypatch):
+    """One folder, two machines: what was measured on the first tells nothing of the second."""
+    two = tmp_path / "two.fit"
+    monkeypatch.setattr(fitting.Maker, "milliseconds", lambda self, file, size=None: file.metadata.input.size / 10)
+    first = fit(data, two, Budget(latency_ms=5.0, allowed=LENIENT), 1.0, Heard(), keys=KEYS)
+    assert set(first.road.points) == {"head-int8", "head-int8@48"}
+    monkeypatch.setattr(fitting, "machine", lambda: "another machine")
+    monkeypatch.setattr(fitting.Maker, "milliseconds", lambda self, file, size=None: 1.0)
+    second = fit(data, two, Budget(latency_ms=5.0, allowed=LENIENT), 1.0, Heard(), keys=KEYS)
+    assert second.point.name == "head-int8"
+    assert set(second.road.points) == {"head-int8"}
+    assert set(second.road.state.points) == {"head-int8", "head-int8@48"}
+    assert "head-int8@48" not in page(second, Budget(latency_ms=5.0, allowed=LENIENT))
+
+
 def test_the_page_tells_the_road_and_every_point(fitted):
     budget = Budget(size_bytes=5e6, allowed=LENIENT)
     text = page(fitted, budget)

@@ -124,7 +124,7 @@ def command(
         if html:
             options.write_bytes(html, page_of_refusal(str(refused), refused.road, budget).encode("utf-8", "replace"))
         if form == "json":
-            seen = as_json(refused.road.state.points)
+            seen = as_json(refused.road)
             click.echo(json.dumps({"model": None, "sentence": str(refused), "points": seen}, ensure_ascii=False))
         raise
     show.clear()
@@ -180,7 +180,7 @@ def tell(fitted: "Fitted", budget: "Budget", output: Path, form: str) -> None:
             costs["predicted_ms"] = {"value": point.latency_ms, "method": f"predicted for {budget.device.name}"}
         found = {"model": str(output), "split": "test", **figures, **costs, "claim": fitted.claim}
         found |= {"contract": contract.as_json(judged, [step.said for step in fitted.road.state.steps])}
-        click.echo(json.dumps({**found, "points": as_json(fitted.road.state.points)}, ensure_ascii=False))
+        click.echo(json.dumps({**found, "points": as_json(fitted.road)}, ensure_ascii=False))
         return
     rows = [
         (
@@ -189,7 +189,7 @@ def tell(fitted: "Fitted", budget: "Budget", output: Path, form: str) -> None:
             f"{one.size_bytes / 1e6:.2f}",
             f"{one.latency_ms:.2f}",
         )
-        for one in fitted.road.state.points.values()
+        for one in fitted.road.points.values()
     ]
     print_table(("model", "validation", "MB", "ms"), rows, left={0})
     click.echo()

@@ -42,10 +42,10 @@ from eyebright.training.run import MODEL, Run
 
 FEW = 200
 """Pictures to learn from, under which the whole network would learn them by heart: there only the head learns."""
-TEACHER, CHILD = 0.42, 0.75
+TEACHER, CHILD = 0.42, 0.85
 """Shares of the time that is left: for the full-size transfer, and then for what is made of it."""
-A_LITTLE_LESS = 0.97
-"""Of a budget, which is what is aimed at."""
+IN_BYTES, IN_TIME = 0.99, 0.97
+"""Of a budget, which is what is aimed at: how large a file will be is known, how fast not so well."""
 NEARLY = 1.2
 """An input is tried if its expected time is at most so many times the budget."""
 
@@ -123,7 +123,7 @@ def fit(
     began = time.monotonic()
     whole = parts(checked(without_copies(data, tell), anyway, tell)[0])
     must_tell(whole)
-    road = Road(folder, asked(whole, keys or {}), force)
+    road = Road(folder, asked(whole, keys or {}), made_for(budget), force)
     maker = Maker(whole, road, budget, began + 60 * minutes, tell, stop, keys or {})
     if road.given(minutes):
         maker.say("There is far more time than before: all but the head is made anew.")
@@ -161,6 +161,12 @@ def asked(data: Dataset, keys: Mapping[str, Any]) -> str:
     return hashlib.sha256(f"fit 1 {data.content_hash} {how}".encode()).hexdigest()
 
 
+def made_for(budget: Budget) -> str:
+    """What a point's milliseconds and its way to 8 bits depend on."""
+    where = repr(budget.device) if budget.device else machine()
+    return hashlib.sha256(f"{where} {budget.allowed}".encode()).hexdigest()[:16]
+
+
 class Maker:
     """Makes points on the road; each of them once."""
 
@@ -184,9 +190,6 @@ class Maker:
         self.stop = stop
         self.keys = dict(keys)
         self.few = len(self.shown.items) < FEW
-        where = repr(budget.device) if budget.device else machine()
-        self.made_for = hashlib.sha256(f"{where} {budget.allowed}".encode()).hexdigest()[:16]
-        """What a point's milliseconds and its way to 8 bits depend on."""
 
     @property
     def left_m(self) -> float:
@@ -232,7 +235,7 @@ class Maker:
 
     def teacher(self) -> ModelFile:
         """The full-size transfer: what all else is judged beside."""
-        fits = not self.budget.over(self.road.state.points["head-int8"])
+        fits = not self.budget.over(self.road.points["head-int8"])
         minutes = self.left_m * (0.9 if fits else TEACHER)
         why = "it is within the budget as it is" if fits else "it is over the budget, and will teach a smaller one"
         self.say(f"Now the whole network learns: {why}.")
@@ -251,7 +254,7 @@ class Maker:
                 made, done = lightened(file, "int8"), "only the weights, since 8 bits in all would lose too much"
             return made, f"{how}; {done}", *self.measured(from_bytes(made, name))
 
-        found = self.road.point(name, self.made_for, make)
+        found = self.road.point(name, make)
         over = self.budget.over(found)
         self.say(f"{sentence(found)} {'Over the budget: ' + ', '.join(over) + '.' if over else 'Within the budget.'}")
         return found
@@ -271,11 +274,11 @@ class Maker:
     def smaller(self, full: ModelFile) -> None:
         """Points within the budget, where the full network is over it: fewer channels, then a smaller input."""
         budget = self.budget
-        point = self.road.state.points.get("full-int8") or self.road.state.points["head-int8"]
+        point = self.road.points.get("full-int8") or self.road.points["head-int8"]
         whole, run = point, "full"
         large = budget.size_bytes and point.size_bytes > budget.size_bytes
         if large and not self.few and not self.stop():
-            goal = Goal(size_bytes=A_LITTLE_LESS * budget.size_bytes, int8=True)
+            goal = Goal(size_bytes=IN_BYTES * budget.size_bytes, int8=True, parent_bytes=point.size_bytes)
             aim = goal.words(goal.value)
             name = self.pruned(run, f"pruned-{aim.replace(' ', '')}", goal)
             if name:
@@ -290,7 +293,7 @@ class Maker:
                 how = f"{whole.how.partition(';')[0]}; pictures of {size} pixels"
                 point = self.int8(f"{whole.name}@{size}", at_size(full, size), how)
         if budget.latency_ms and point.latency_ms > budget.latency_ms and not self.few and not self.stop():
-            faster = whole.latency_ms / (A_LITTLE_LESS * budget.latency_ms)
+            faster = whole.latency_ms / (IN_TIME * budget.latency_ms)
             name = self.pruned(run, f"pruned-{faster:.2f}x", Goal(speedup=faster))
             if name:
                 full = read(self.road.folder / name / MODEL)
@@ -335,7 +338,7 @@ def sentence(point: Point) -> str:
 def finished(maker: Maker, full: ModelFile) -> Fitted:
     """The best point within the budget, judged beside the full network on the test split. Raises Refused."""
     budget, road = maker.budget, maker.road
-    seen = [point for point in road.state.points.values() if point.made_for == maker.made_for]
+    seen = list(road.points.values())
     within = [point for point in seen if not budget.over(point)]
     if not within:
         raise OutOfReach(f"Nothing is written. {out_of_reach(budget, seen, road)}", road)

@@ -70,7 +70,7 @@ def page_of_refusal(sentence: str, road: Road, budget: Budget) -> str:
 
 def _seen(road: Road, budget: Budget, chosen: str) -> str:
     """Every point, and the road to them; `chosen` is the name of the one that was written."""
-    points = list(road.state.points.values())
+    points = list(road.points.values())
     return f"""{_charts(points, chosen, budget)}
 {_points(points, chosen, budget)}
 <h2>The road</h2>

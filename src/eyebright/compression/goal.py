@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import onnx
+
 from eyebright.classifier import Classifier
 from eyebright.compression.costs import Unit
 from eyebright.compression.stand_in import stand_in
@@ -11,7 +13,7 @@ from eyebright.errors import BadRequest
 from eyebright.measure import in_turns, latency, speedup
 from eyebright.modelfile import ModelFile
 
-A_LAYER = 1000
+A_LAYER = 600
 """Bytes that rounding adds to a layer in a graph."""
 
 
@@ -29,6 +31,8 @@ class Goal:
     """Share of the multiply-adds, 0..1."""
     int8: bool = False
     """Whether the size is that of the model once it is quantized, a byte a weight."""
+    parent_bytes: float = 0.0
+    """What the model that is pruned takes once it is quantized, where that is known: it makes the estimate exact."""
 
     def __post_init__(self) -> None:
         given = [value for value in (self.latency_ms, self.speedup, self.size_bytes, self.keep) if value]
@@ -40,7 +44,7 @@ class Goal:
             raise BadRequest("A latency and a size are over 0, and the share to keep is at most 1.")
         if self.speedup and not self.speedup > 1:
             raise BadRequest(f"A pruned network is more than once as fast; {self.speedup:g} is no such number.")
-        if self.int8 and not self.size_bytes:
+        if (self.int8 or self.parent_bytes) and not self.size_bytes:
             raise BadRequest("int8 says how a size is counted; give a size.")
 
     @property
@@ -81,7 +85,12 @@ class Scale:
         self.metadata = file.metadata
         self.size = file.metadata.input.size
         self.macs = count(classifier, (self.size, self.size, 3)).num_macs
-        self.around_bytes = max(len(file.data) - 4 * stored(classifier), 0)
+        self.a_feature_bytes = a_feature(file, classifier)
+        beside = self.a_feature_bytes * classifier.encoder.num_features
+        if goal.parent_bytes:
+            self.around_bytes = goal.parent_bytes - in_int8(classifier) - beside
+        else:
+            self.around_bytes = len(file.data) - 4 * stored(classifier) - beside
         if goal.timed:
             self.whole = self.stand_in(classifier)
             self.start = latency(in_turns([file])[0]).value if goal.latency_ms else 1.0
@@ -93,7 +102,8 @@ class Scale:
         if self.goal.keep:
             return self.share(classifier)
         if self.goal.size_bytes:
-            return (in_int8(classifier) if self.goal.int8 else 4 * stored(classifier)) + self.around_bytes
+            beside = self.a_feature_bytes * classifier.encoder.num_features + self.around_bytes
+            return (in_int8(classifier) if self.goal.int8 else 4 * stored(classifier)) + beside
         here = in_turns([self.whole, self.stand_in(classifier)])
         return self.start / speedup(*here).value  # by turns, so that a machine that grew slow does not count
 
@@ -110,6 +120,14 @@ def stored(classifier: Classifier) -> int:
     layers = slim.all_sides(classifier)
     found = dict(classifier.named_modules())
     return sum(found[name].weight.numel() + c_out for name, (_, c_out) in layers.items())
+
+
+def a_feature(file: ModelFile, classifier: Classifier) -> int:
+    """Bytes that a feature costs beside the network: in what tells which pictures are unlike all that it learned."""
+    graph = onnx.load_from_string(file.data).graph
+    features = classifier.encoder.num_features
+    tables = [one for one in graph.initializer if one.name.startswith("novelty.") and features in one.dims]
+    return sum(len(one.raw_data) for one in tables) // features
 
 
 def in_int8(classifier: Classifier) -> int:

@@ -49,8 +49,8 @@ T = TypeVar("T")
 WAYS: tuple[By, ...] = ("channels", "blocks")
 PICTURES = 256
 """Of the training split, by which channels and blocks are ranked and norms measured."""
-CLOSE = 0.03
-"""A network that is at most so much smaller than was asked for is near enough."""
+CLOSE, CLOSE_IN_TIME = 0.003, 0.03
+"""A network that is at most so much smaller than was asked for is near enough; a clock tells no better."""
 PARENT = "pruned_from"
 """In a run's notes: of which run its network is a part."""
 RECOVERY = 24
@@ -325,7 +325,8 @@ def slimmer(
             plan = ranked(classifier)
         part = share ** (number / rounds)
         if last or not goal.timed:
-            gone, value = fewest(plan, goal.value if last else part * scale.start, sized)
+            close = CLOSE_IN_TIME if goal.timed else CLOSE
+            gone, value = fewest(plan, goal.value if last else part * scale.start, sized, close)
         else:
             gone, _ = fewest(plan, part, lambda some: scale.share(less(some)[0]))
             gone, value = not_below(gone, part * scale.start, sized)
@@ -343,7 +344,9 @@ def units(by: By) -> str:
     return "blocks" if by == "blocks" else "groups of channels"
 
 
-def fewest(plan: Sequence[Any], limit: float, value: Callable[[Sequence[Any]], float]) -> tuple[Sequence[Any], float]:
+def fewest(
+    plan: Sequence[Any], limit: float, value: Callable[[Sequence[Any]], float], close: float = CLOSE
+) -> tuple[Sequence[Any], float]:
     """The shortest beginning of a plan with which `value` is at most `limit`, or a little below, and its value.
 
     >>> fewest("abcdefgh", 5.0, lambda gone: 8.0 - len(gone))
@@ -359,7 +362,7 @@ def fewest(plan: Sequence[Any], limit: float, value: Callable[[Sequence[Any]], f
         found = value(plan[:middle])
         if found <= limit:
             high, best = middle, (found, middle)
-            if found >= limit * (1 - CLOSE):
+            if found >= limit * (1 - close):
                 break
         else:
             low = middle

@@ -56,10 +56,11 @@ class State(msgspec.Struct):
 
 
 class Road:
-    """The folder of a fit. Raises BadRequest where it belongs to other data."""
+    """The folder of a fit on one machine, or for one device. Raises BadRequest where it belongs to other data."""
 
-    def __init__(self, folder: Path, asked: str, force: bool = False) -> None:
+    def __init__(self, folder: Path, asked: str, made_for: str, force: bool = False) -> None:
         self.folder = folder
+        self.made_for = made_for
         self.state = State(asked)
         self.began = time.monotonic()
         try:
@@ -112,16 +113,21 @@ class Road:
     def save(self) -> None:
         Run(self.folder).write("road.json", msgspec.json.encode(self.state))
 
-    def point(self, name: str, made_for: str, make: Callable[[], tuple[bytes, str, Figure, float]]) -> Point:
+    @property
+    def points(self) -> dict[str, Point]:
+        """What was seen on this machine."""
+        return {name: point for name, point in self.state.points.items() if point.made_for == self.made_for}
+
+    def point(self, name: str, make: Callable[[], tuple[bytes, str, Figure, float]]) -> Point:
         """The point of this name; made by `make` (bytes, how, figure, milliseconds) where it is not there yet."""
-        known = self.state.points.get(name)
-        if known and known.made_for == made_for and (self.folder / known.file).is_file():
+        known = self.points.get(name)
+        if known and (self.folder / known.file).is_file():
             return known
         began = time.monotonic()
         data, how, figure, latency_ms = make()
         file = f"{name}.onnx"
         Run(self.folder).write(file, data)
-        found = Point(name, how, file, figure, len(data), latency_ms, made_for)
+        found = Point(name, how, file, figure, len(data), latency_ms, self.made_for)
         self.state.points[name] = found
         self.state.steps.append(Step(how, time.monotonic() - began))
         self.save()
@@ -137,5 +143,5 @@ class Road:
         return read(self.folder / point.file)
 
 
-def as_json(points: dict[str, Point]) -> list[dict[str, Any]]:
-    return [msgspec.to_builtins(point) for point in points.values()]
+def as_json(road: Road) -> list[dict[str, Any]]:
+    return [msgspec.to_builtins(point) for point in road.points.values()]
