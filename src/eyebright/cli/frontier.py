@@ -32,6 +32,7 @@ OPTIONS = {"encoders": str, "widths": float, "depths": float, "sizes": int, "bit
 @click.option("--mode", type=click.Choice(["scratch", "finetune"]), help="How they learn; scratch by default.")
 @click.option("--teacher", metavar="MODEL", help="A model file whose answers all of them imitate.")
 @click.option("--seeds", type=int, help="Trainings of each network on the frontier; 3 by default.")
+@click.option("--whole", is_flag=True, default=None, help="Stop none on the way: for a curve that has all of them.")
 @click.option("--set", "keys", metavar="KEY=VALUE", multiple=True, help="Any other key of a recipe; may be repeated.")
 @click.option("--reader", metavar="NAME", help="The data's format, where it is detected wrongly.")
 @click.option("--resume", is_flag=True, help="Go on with the frontier in the folder, which was stopped.")

@@ -37,6 +37,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     minutes: float = 0.0
     """For everything; 0: as many passes as the recipe says."""
     mode: str = "scratch"
+    whole: bool = False
+    """Whether every network learns to its end."""
     keys: dict[str, Any] = {}
     """Other keys of the recipe."""
 

@@ -6,7 +6,6 @@ all are drawn and measured untrained -> how many passes fit -> trained, the fast
 Going from fast to slow, whoever could stop a network has been where it is: nothing waits for anything.
 """
 
-import contextlib
 import math
 import shutil
 import time
@@ -16,8 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eyebright import measure, modelfile
-from eyebright.compression.frontier import page, state, words
+from eyebright import modelfile
+from eyebright.compression.frontier import page, words
+from eyebright.compression.frontier.begin import forget, opened, recipe_of
 from eyebright.compression.frontier.points import (
     FLOAT,
     INT8,
@@ -28,7 +28,6 @@ from eyebright.compression.frontier.points import (
     Scored,
     how_many_fit,
     model_name,
-    networks,
     on_frontier,
     passes_that_fit,
     points,
@@ -41,15 +40,13 @@ from eyebright.compression.parts import parts
 from eyebright.compression.stand_in import stand_in
 from eyebright.data import Dataset
 from eyebright.data.dataset import SPLITS
-from eyebright.encoders import catalog
-from eyebright.encoders.published import SOURCES
 from eyebright.errors import BadModelFile, BadRequest, CannotWrite, Refused
 from eyebright.evaluation import metrics
 from eyebright.evaluation.drop import Allowed
 from eyebright.measure import in_turns, latency, speedup
 from eyebright.modelfile import Figure, Input, ModelFile
 from eyebright.preprocessing import fit
-from eyebright.training import Recipe, plan, train
+from eyebright.training import plan, train
 from eyebright.training.batches import Batches
 from eyebright.training.checks import checked
 from eyebright.training.distill import Teacher, unlabeled
@@ -59,7 +56,6 @@ from eyebright.training.learn import start
 from eyebright.training.loop import Diverged, Learner, make_loss
 from eyebright.training.network import classifier_of, input_size
 from eyebright.training.pixels import SPARE, Kept
-from eyebright.training.recipe import Mode
 from eyebright.training.run import MODEL, Run
 
 AT_ONCE = 7
@@ -112,65 +108,14 @@ def frontier(
         search.plan()
     except (BadRequest, CannotWrite, BadModelFile):
         if not resume:
-            forget(home.path)
+            forget(home)
         raise
+    home.replace()
     search.train_all()
     search.measure()
     search.repeat()
     search.open_test()
     return search.end()
-
-
-def opened(
-    data: Dataset, folder: Path, asked: Asked | None, resume: bool, force: bool, source: dict[str, Any] | None
-) -> Home:
-    """The frontier's folder, new or as it was left."""
-    if resume:
-        known = state.read(folder)
-        other = state.differing(known, asked) if asked else None
-        if other:
-            raise BadRequest(f"{folder} was begun with other {other}; leave that out, or begin in another folder.")
-        if known.content_hash != data.content_hash:
-            raise BadRequest(f"The pictures of {folder} were changed since it began; begin anew in another folder.")
-        return Home(folder, known)
-    if asked is None:
-        raise BadRequest("Which networks? Name encoders, widths and sizes.")
-    for encoder in asked.encoders:
-        catalog.check(encoder)
-    tried = networks(asked, SOURCES)
-    for network in tried:
-        recipe_of(asked, network)
-    state.may_begin(folder, force)
-    new = State(
-        asked=asked,
-        data=source or {},
-        content_hash=data.content_hash,
-        measure=metrics.MAIN[data.task],
-        machine=measure.machine(),
-        networks=tried,
-    )
-    try:
-        shutil.rmtree(folder / "points", ignore_errors=True)
-        for name in state.FILES:
-            (folder / name).unlink(missing_ok=True)
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotWrite(f"{folder} cannot be made: {(error.strerror or str(error)).lower()}.") from None
-    return Home(folder, new)
-
-
-def forget(folder: Path) -> None:
-    """Of a request that cannot be meant nothing stays."""
-    (folder / state.NAME).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # something of somebody else's is in it
-        folder.rmdir()
-
-
-def recipe_of(asked: Asked, network: Network, epochs: float = 0.0, seed: int = 0) -> Recipe:
-    """How one network is trained; 0 passes: as many as its recipe says."""
-    own = {key: getattr(network, key) for key in ("encoder", "width", "depth", "size")}
-    mode: Mode = "finetune" if network.mode == "finetune" else "scratch"
-    return Recipe.of(mode, {**asked.keys, **own, "seed": seed, **({"epochs": epochs} if epochs else {})}, "the recipe")
 
 
 class Search:
@@ -316,7 +261,7 @@ class Search:
                 continue
             self.say(f"{at} of {len(order)}: {network.name}, {self.time_left()}")
             began = time.monotonic()
-            self.learn(network, 0, may_stop=network is not first)
+            self.learn(network, 0, may_stop=network is not first and not self.asked.whole)
             network.took_s = round(time.monotonic() - began, 1)
             self.home.save()
         if not any(one.runs for one in self.networks):

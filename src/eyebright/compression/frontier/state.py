@@ -1,5 +1,6 @@
 """What is known so far, in frontier.json: written anew, whole or not at all, after every finished piece of work."""
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,10 @@ class State(msgspec.Struct, kw_only=True):
 class Home:
     """The folder of a frontier and its state."""
 
-    def __init__(self, path: Path, state: State) -> None:
+    def __init__(self, path: Path, state: State, replaces: bool = False) -> None:
         self.path = path
+        self.replaces = replaces
+        """Another frontier is there, and stays until this one is planned: nothing is written so far."""
         self.state = state
         self.earlier_s = state.spent_s
         self.began = time.monotonic()
@@ -58,7 +61,18 @@ class Home:
         minutes = self.state.asked.minutes
         return minutes * 60 - self.spent_s if minutes else float("inf")
 
+    def replace(self) -> None:
+        """Take away the other frontier."""
+        if self.replaces:
+            shutil.rmtree(self.path / "points", ignore_errors=True)
+            for name in FILES:
+                (self.path / name).unlink(missing_ok=True)
+            self.replaces = False
+            self.save()
+
     def save(self) -> None:
+        if self.replaces:
+            return
         self.state.spent_s = round(self.spent_s, 1)
         self.write(NAME, msgspec.json.format(msgspec.json.encode(self.state), indent=1))
 
