@@ -3,8 +3,8 @@
     python bench/fit/widths.py OUT [--time 1h] [--teacher run/model.onnx] [--sets clothing.zip:128,cifar10.tar.xz:64]
 
 OUT gets a frontier for each data set (NAME:SIZE), each with this time; what is there is gone on with. Every network
-learns to its end. A teacher knows the labels of one set only, so it is used with a single one. Printed is the curve: width, MB in float and in int8, ms,
-top-1 on the test split with its interval, and how much of it at full width is left.
+learns to its end. A teacher knows the labels of one set only, so it is used with a single one. Printed is the curve:
+width, MB in float and in int8, ms, top-1 on the test split with its interval, and how much of it at full width is left.
 """
 
 import argparse

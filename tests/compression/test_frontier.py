@@ -8,6 +8,7 @@ from dataclasses import replace
 from html import unescape
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 pytest.importorskip("torch")
@@ -268,6 +269,14 @@ def test_a_time_that_is_too_short_leaves_nothing(data, few_turns, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_what_would_be_replaced_stays_where_nothing_else_can_be_planned(ended, data):
+    before = {file: file.read_bytes() for file in ended.folder.rglob("*") if file.is_file()}
+    asked = Asked(encoders=("resnet-8",), sizes=(32,), minutes=0.0001, keys=SMALL.keys)
+    with pytest.raises(BadRequest, match="In this time 0 of 1 networks"):
+        frontier(data, ended.folder, asked, force=True)
+    assert {file: file.read_bytes() for file in ended.folder.rglob("*") if file.is_file()} == before
+
+
 def test_a_damaged_state_is_one_sentence(data, tmp_path):
     (tmp_path / "frontier.json").write_text('{"asked": 3}')
     with pytest.raises(BadRequest, match="is not what a frontier writes"):
@@ -303,6 +312,21 @@ def test_a_network_is_stopped_where_a_smaller_one_was_better(watched):
     assert state.read(here.home.path).networks[1].stopped == large.stopped
     with pytest.raises(Enough):
         here.watch(large, may_stop=True)(progress(5))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_for_a_whole_curve_none_is_stopped(watched, monkeypatch, whole):
+    here, small, large = watched
+    here.asked = msgspec.structs.replace(here.asked, whole=whole)
+    found = {}
+
+    def learned(one, seed, may_stop):
+        found[one.name] = may_stop
+        one.runs[seed] = {}
+
+    monkeypatch.setattr(here, "learn", learned)
+    here.train_all()
+    assert found == {small.name: False, large.name: not whole}
 
 
 def test_the_first_network_is_never_stopped(watched):
