@@ -62,8 +62,8 @@ AT_ONCE = 7
 """Model files that take turns at the clock, one of them always the first network's."""
 QUICK = 7
 """Turns of networks that are not trained yet."""
-TRIED = 16
-"""Pictures of the steps that are timed."""
+TRIED, TRIED_SIDE = 16, 224
+"""Pictures of the steps that are timed, where they are so large; of smaller ones as many more, up to a whole batch."""
 JUDGING = 1 / 3
 """What a picture costs that is judged, against one that is learned from."""
 DECODED = 32
@@ -190,7 +190,8 @@ class Search:
     def seconds_a_picture(self, network: Network) -> float:
         """How long a picture takes to learn from, by a few steps on noise."""
         recipe = recipe_of(self.asked, network).settled(self.data.task)
-        recipe = replace(recipe, batch=min(TRIED, recipe.batch))
+        as_many = round(TRIED * max(TRIED_SIDE / network.size, 1) ** 2)
+        recipe = replace(recipe, batch=min(as_many, recipe.batch))
         labels, task = self.data.labels, self.data.task
         learner = Learner(classifier_of(recipe, len(labels), task), recipe, start(recipe).device)
         side = round(input_size(recipe) * SPARE)
