@@ -33,5 +33,20 @@ say time of evaluation && "$python" bench/evaluate/time.py
 "$python" -m eyebright train "$EYEBRIGHT_DATA/clothing.zip" -o "$work/head"
 say honest scores && "$python" bench/evaluate/honest.py "$work/head/model.onnx"
 say none of these, of clothes && "$python" bench/evaluate/outside.py "$work/head/model.onnx"
+say networks with real weights && "$python" bench/fit/real_weights.py "$work/real"
+say 8 bits && "$python" bench/fit/int8.py "$work/float.onnx" "$work/real/mobilenet-v2.onnx" "$work/real/squeezenet-1.1.onnx"
+pairs=("$work/float.onnx" lite0)
+for name in mobilenet-v2 squeezenet-1.1; do
+  "$python" -m eyebright quantize "$work/real/$name.onnx" --calibrate "$EYEBRIGHT_DATA/imagenet-sample.zip" \
+    -o "$work/$name-int8.onnx" --max-drop 3 --plain
+  pairs+=("$work/real/$name.onnx" "$work/$name-int8.onnx")
+done
+say speed of 8 bits && "$python" bench/fit/int8_speed.py "${pairs[@]}"
+say packed && "$python" bench/fit/pack.py "$work/real/squeezenet-1.1.onnx"
+say fit && "$python" bench/fit/fit.py "$work/fit"
+say killed while fitting && "$python" bench/fit/kill_fit.py && "$python" bench/fit/kill_frontier.py
+say the same twice && "$python" bench/fit/same_twice.py && "$python" bench/fit/device_profile.py
+say the width multiplier && "$python" bench/fit/widths.py "$work/widths" --time 1h
+# bench/fit/frontier.py and bench/fit/prune.py take a run of `eyebright train` and hours: their docstrings say how.
 # bench/doubt.py wants an environment with cleanlab; its docstring says how.
 # bench/learn/compare.py and bench/learn/scratch.py take hours and the answers of bench/baselines: their docstrings say how.

@@ -10,7 +10,11 @@ pytest.importorskip("torch")
 
 from eyebright import modelfile
 
-SETS = [part for key in ("size=64", "threads=1", "crop=1.0", "device=cpu") for part in ("--set", key)]
+SETS = [
+    part
+    for key in ("size=64", "threads=1", "crop=1.0", "device=cpu", "encoder=efficientnet-lite0")
+    for part in ("--set", key)
+]
 HOW = [*SETS, "--time", "1m", "--max-drop", "100", "--max-class-drop", "100", "--plain"]
 
 

@@ -8,12 +8,15 @@ import pytest
 pytest.importorskip("torch")
 
 from eyebright import modelfile, selftest
-from eyebright.compression import fit as fitting
+from eyebright.compression import choose, maker
 from eyebright.compression.fit import Budget, fit
 from eyebright.compression.fit_page import page, page_of_refusal
+from eyebright.compression.parts import without_copies
+from eyebright.compression.road import Point, Road
 from eyebright.data import Dataset
 from eyebright.errors import BadRequest, Refused
 from eyebright.evaluation.drop import Allowed
+from eyebright.modelfile import Figure
 from eyebright.training.events import Said
 from pictures import write_patterns
 
@@ -27,6 +30,14 @@ class Heard(list):
     def __call__(self, event):
         if isinstance(event, Said):
             self.append(event.text)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_network():
+    """Whatever other weights are installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choose, "installed", lambda: iter([maker.USUAL]))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +96,7 @@ def test_what_cannot_be_reached_is_refused_with_the_nearest_that_can(fitted, dat
 
 def test_a_smaller_input_is_taken_where_time_is_short(fitted, data, folder, monkeypatch):
     """Of the sizes that the network takes, the largest that is quick enough."""
-    monkeypatch.setattr(fitting.Maker, "milliseconds", lambda self, file, size=None: file.metadata.input.size / 10)
+    monkeypatch.setattr(maker.Maker, "milliseconds", lambda self, file, size=None: file.metadata.input.size / 10)
     heard = Heard()
     quick = fit(data, folder.with_name("quick.fit"), Budget(latency_ms=5.0, allowed=LENIENT), 1.0, heard, keys=KEYS)
     assert quick.point.name == "head-int8@48"
@@ -96,11 +107,11 @@ def test_a_smaller_input_is_taken_where_time_is_short(fitted, data, folder, monk
 def test_points_of_another_machine_are_kept_and_not_chosen_from(data, tmp_path, monkeypatch):
     """One folder, two machines: what was measured on the first tells nothing of the second."""
     two = tmp_path / "two.fit"
-    monkeypatch.setattr(fitting.Maker, "milliseconds", lambda self, file, size=None: file.metadata.input.size / 10)
+    monkeypatch.setattr(maker.Maker, "milliseconds", lambda self, file, size=None: file.metadata.input.size / 10)
     first = fit(data, two, Budget(latency_ms=5.0, allowed=LENIENT), 1.0, Heard(), keys=KEYS)
     assert set(first.road.points) == {"head-int8", "head-int8@48"}
-    monkeypatch.setattr(fitting, "machine", lambda: "another machine")
-    monkeypatch.setattr(fitting.Maker, "milliseconds", lambda self, file, size=None: 1.0)
+    monkeypatch.setattr(maker, "machine", lambda: "another machine")
+    monkeypatch.setattr(maker.Maker, "milliseconds", lambda self, file, size=None: 1.0)
     second = fit(data, two, Budget(latency_ms=5.0, allowed=LENIENT), 1.0, Heard(), keys=KEYS)
     assert second.point.name == "head-int8"
     assert set(second.road.points) == {"head-int8"}
@@ -118,10 +129,42 @@ def test_the_page_tells_the_road_and_every_point(fitted):
     assert fitted.claim.split(".")[0] in text
 
 
+@pytest.mark.parametrize(
+    ("budget", "tried", "chosen"),
+    [
+        ({"size_bytes": 2e6}, ["small"], "small"),  # as good within a point, and nearer to the budget
+        ({"size_bytes": 4e6}, ["small"], "efficientnet-lite0"),  # both are within it
+        ({"size_bytes": 30e6}, ["small", "large"], "large"),
+        ({"size_bytes": 30e6, "latency_ms": 5.0}, ["small"], "efficientnet-lite0"),
+        ({}, ["small"], "efficientnet-lite0"),
+    ],
+)
+def test_the_network_that_suits_the_budget_is_taken(fitted, data, tmp_path, monkeypatch, budget, tried, chosen):
+    heads = {"efficientnet-lite0": (0.90, 3.7e6), "small": (0.895, 2.5e6), "large": (0.99, 2e7)}
+    costs = {"efficientnet-lite0": (3.6e6, 4e8), "small": (2.4e6, 2e8), "large": (2e7, 4e9)}
+    monkeypatch.setattr(choose, "installed", lambda: iter(heads))
+    monkeypatch.setattr(choose, "cost", lambda name, *how: choose.Cost(*costs[name]))
+    asked = Budget(**budget, allowed=Allowed(0.01, 1.0))
+    made = maker.Maker(data, Road(tmp_path, "", "here"), asked, 1e12, Heard(), lambda: False, {})
+
+    def one_head(self):
+        value, size = heads[self.encoder]
+        name = f"{self.named('head')}-int8"
+        point = Point(name, "", "", Figure(value), size, 4.0, "here")
+        self.road.state.points[name] = point
+        return maker.Head(self.encoder, fitted.file, point)
+
+    monkeypatch.setattr(maker.Maker, "one_head", one_head)
+    made.head(30.0)
+    assert list(made.road.points) == ["head-int8", *(f"head-{name}-int8" for name in tried)]
+    assert made.encoder == chosen
+    assert made.named("full") == ("full" if chosen == maker.USUAL else f"full-{chosen}")
+
+
 @pytest.mark.slow
 def test_a_whole_network_learns_is_pruned_and_taught(tmp_path, monkeypatch):
     """The whole road, thin: few pictures count as many, and a minute is a few steps."""
-    monkeypatch.setattr(fitting, "FEW", 10)
+    monkeypatch.setattr(maker, "FEW", 10)
     data = Dataset.read(write_patterns(tmp_path / "patterns"))
     heard = Heard()
     budget = Budget(size_bytes=2.5e6, allowed=Allowed(1.0, 1.0))
@@ -146,7 +189,7 @@ def test_a_picture_in_two_splits_stays_in_the_later_one(patterns, tmp_path, data
     first = next((moved / "train" / "blobs").iterdir())
     (moved / "test" / "blobs" / "again.png").write_bytes(first.read_bytes())
     heard = Heard()
-    whole = fitting.without_copies(Dataset.read(moved), heard)
+    whole = without_copies(Dataset.read(moved), heard)
     assert any("1 pictures are in two splits" in text for text in heard)
     names = {item.name for item in whole.items}
     assert f"train/blobs/{first.name}" not in names
