@@ -71,6 +71,7 @@ def test_what_was_done_is_not_done_again(fitted, data, folder):
     heard = Heard()
     again = fit(data, folder, Budget(allowed=LENIENT), 1.0, heard, keys={**KEYS, "threads": 2})
     assert again.file.sha256 == fitted.file.sha256
+    assert again.claim == fitted.claim  # the same model is no further try
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.onnx")} == before
     assert not any("Looking at" in text for text in heard)
 
@@ -114,6 +115,8 @@ def test_points_of_another_machine_are_kept_and_not_chosen_from(data, tmp_path, 
     monkeypatch.setattr(maker.Maker, "milliseconds", lambda self, file, size=None: 1.0)
     second = fit(data, two, Budget(latency_ms=5.0, allowed=LENIENT), 1.0, Heard(), keys=KEYS)
     assert second.point.name == "head-int8"
+    assert "models were tried" not in first.claim
+    assert "2 models were tried on these pictures" in second.claim
     assert set(second.road.points) == {"head-int8"}
     assert set(second.road.state.points) == {"head-int8", "head-int8@48"}
     assert "head-int8@48" not in page(second, Budget(latency_ms=5.0, allowed=LENIENT))

@@ -117,12 +117,20 @@ def finished(maker: Maker, full: ModelFile) -> Fitted:
     best = max(within, key=lambda point: (point.figure.value, -point.size_bytes))
     maker.say(f"Of what is within the budget {best.name} is the best; trying it on the test split ...")
     file = road.open(best)
+    tries = road.tries(file)
     judged = judge(full, file, maker.whole.part("test"), budget.allowed, maker.told)
+    often = (
+        ""
+        if tries == 1
+        else f" {tries} models were tried on these pictures so far: who keeps the luckiest should judge it on others."
+    )
     try:
         judged.must_hold()
     except Refused as refused:
-        raise OutOfReach(f"{refused} {out_of_reach(budget, seen, road)}", road) from None
-    return Fitted(with_test_figures(file, judged, budget), judged, best, road, claim(maker, judged))
+        raise OutOfReach(f"{refused} {out_of_reach(budget, seen, road)}{often}", road) from None
+    return Fitted(
+        with_test_figures(file, judged, budget), judged, best, road, claim(maker, judged) + often * (tries > 1)
+    )
 
 
 def with_test_figures(file: ModelFile, judged: Judged, budget: Budget) -> ModelFile:

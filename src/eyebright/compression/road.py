@@ -51,6 +51,8 @@ class State(msgspec.Struct):
     """A hash of the data and of what decides how it is learned; the budget is not part of it."""
     points: dict[str, Point] = {}
     steps: list[Step] = []
+    tried: list[str] = []
+    """Hashes of the models that were tried on the test split."""
     minutes: float = 0.0
     """That what is there was given, or had when it was stopped."""
 
@@ -100,7 +102,8 @@ class Road:
         old, more = self.state, 0 < self.state.minutes < minutes / MORE
         if more:
             kept = {name: point for name, point in old.points.items() if name.startswith(HEAD)}
-            self.state = State(old.asked, kept, [step for step in old.steps if step.said.startswith(HEAD)])
+            steps = [step for step in old.steps if step.said.startswith(HEAD)]
+            self.state = State(old.asked, kept, steps, old.tried)
             self.clear(old, HEAD)
         if more or not self.state.minutes:
             self.had(minutes)
@@ -138,6 +141,13 @@ class Road:
         if all(step.said != said for step in self.state.steps):
             self.state.steps.append(Step(said, seconds))
             self.save()
+
+    def tries(self, file: ModelFile) -> int:
+        """How many models were tried on the test split, with this one."""
+        if file.sha256 not in self.state.tried:
+            self.state.tried.append(file.sha256)
+            self.save()
+        return len(self.state.tried)
 
     def open(self, point: Point) -> ModelFile:
         return read(self.folder / point.file)
