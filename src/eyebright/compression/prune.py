@@ -147,7 +147,8 @@ def prune(
     if allowed is not None:
         data = parts(data)
     torch.set_num_threads(parent.recipe.threads or cores())
-    tell(Said(f"Looking at {PICTURES} training pictures ..."))
+    count = min(PICTURES, sum(item.split == "train" for item in data.items))
+    tell(Said(f"Looking at {count} training pictures ..."))
     seen = look(parent, data, tell)
     scale = Scale(goal, parent.file, parent.classifier)
     small = slimmer(parent, seen, scale, by, importance, rounds, tell)
