@@ -17,7 +17,7 @@ import onnx  # noqa: E402
 
 from eyebright import modelfile, selftest  # noqa: E402
 from eyebright.cli import run as command  # noqa: E402
-from eyebright.compression import prune  # noqa: E402
+from eyebright.compression import channels, prune  # noqa: E402
 from eyebright.compression.goal import Goal, Scale  # noqa: E402
 from eyebright.compression.parts import parts  # noqa: E402
 from eyebright.compression.prune import fewest, read_parent  # noqa: E402
@@ -162,6 +162,18 @@ def test_a_run_that_cannot_be_pruned_says_what_to_do(parent, patterns, data, tmp
     with pytest.raises(BadRequest, match="other labels"):
         prune.prune(parent, tmp_path / "new", Goal(keep=0.5), few)
     assert not (tmp_path / "new").exists()
+
+
+def test_what_8_bits_take_is_estimated_from_the_whole_network_where_that_is_known(parent):
+    before = read_parent(parent)
+    scale = Scale(Goal(size_bytes=1e5, int8=True, parent_bytes=123456), before.file, before.classifier)
+    assert scale.start == 123456
+    guessed = Scale(Goal(size_bytes=1e5, int8=True), before.file, before.classifier)
+    plan = channels.choices(before.classifier, torch.rand(1, 32, 32, 3) * 255, None, None, "magnitude")
+    less = channels.without(before.classifier, before.shape, plan[: len(plan) // 2])[0]
+    assert scale.start - scale.of(less) == guessed.start - guessed.of(less) > 0
+    with pytest.raises(BadRequest, match="give a size"):
+        Goal(keep=0.5, parent_bytes=1)
 
 
 @pytest.mark.parametrize("goal", [{"keep": 0.6}, {"size_bytes": 0.6}, {"size_bytes": 0.7, "int8": True}])
