@@ -142,23 +142,24 @@ def test_the_page_tells_the_road_and_every_point(fitted):
         ({}, ["small"], "efficientnet-lite0"),
     ],
 )
-def test_the_network_that_suits_the_budget_is_taken(fitted, data, tmp_path, monkeypatch, budget, tried, chosen):
-    heads = {"efficientnet-lite0": (0.90, 3.7e6), "small": (0.895, 2.5e6), "large": (0.99, 2e7)}
-    costs = {"efficientnet-lite0": (3.6e6, 4e8), "small": (2.4e6, 2e8), "large": (2e7, 4e9)}
+def test_the_network_that_suits_the_budget_is_taken(data, tmp_path, monkeypatch, budget, tried, chosen):
+    heads = {"efficientnet-lite0": (0.90, 3.7e6), "small": (0.895, 2.5e6), "weak": (0.88, 1e6), "large": (0.99, 2e7)}
+    costs = {"efficientnet-lite0": (3.6e6, 4e8), "small": (2.4e6, 2e8), "weak": (1e6, 1e8), "large": (2e7, 4e9)}
     monkeypatch.setattr(choose, "installed", lambda: iter(heads))
     monkeypatch.setattr(choose, "cost", lambda name, *how: choose.Cost(*costs[name]))
     asked = Budget(**budget, allowed=Allowed(0.01, 1.0))
     made = maker.Maker(data, Road(tmp_path, "", "here"), asked, 1e12, Heard(), lambda: False, {})
 
-    def one_head(self):
-        value, size = heads[self.encoder]
-        name = f"{self.named('head')}-int8"
-        point = Point(name, "", "", Figure(value), size, 4.0, "here")
-        self.road.state.points[name] = point
-        return maker.Head(self.encoder, fitted.file, point)
+    monkeypatch.setattr(maker.Maker, "one_head", lambda self: self.encoder)
+    monkeypatch.setattr(maker.Maker, "of_card", lambda self, name: heads[name][0])
 
-    monkeypatch.setattr(maker.Maker, "one_head", one_head)
-    made.head(30.0)
+    def int8(self, name, file, how):
+        value, size = heads[file]
+        self.road.state.points[name] = found = Point(name, how, "", Figure(value), size, 4.0, "here")
+        return found
+
+    monkeypatch.setattr(maker.Maker, "int8", int8)
+    assert made.head(30.0) == chosen
     assert list(made.road.points) == ["head-int8", *(f"head-{name}-int8" for name in tried)]
     assert made.encoder == chosen
     assert made.named("full") == ("full" if chosen == maker.USUAL else f"full-{chosen}")

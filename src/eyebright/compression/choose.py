@@ -45,13 +45,15 @@ def cost(encoder: str, labels: int, task: Task, size: int = 0) -> Cost:
 def best(tried: Sequence[T], value: Callable[[T], float], over: Callable[[T], float], allowed: float) -> T:
     """Of what is at most `allowed` worse than the best: what is within the budget, the better first, else the nearest.
 
-    `over` is how many times the budget it costs.
+    Of two that are as good the one that costs less is taken. `over` is how many times the budget it costs.
 
     >>> best([(0.90, 2.0), (0.895, 1.2), (0.80, 0.5)], lambda one: one[0], lambda one: one[1], 0.01)
     (0.895, 1.2)
     >>> best([(0.90, 2.0), (0.895, 0.9), (0.891, 0.5)], lambda one: one[0], lambda one: one[1], 0.01)
     (0.895, 0.9)
+    >>> best([(0.90, 0.8), (0.90, 0.7)], lambda one: one[0], lambda one: one[1], 0.01)
+    (0.9, 0.7)
     """
     top = max(map(value, tried))
     near = [one for one in tried if value(one) >= top - allowed]
-    return min(near, key=lambda one: (max(over(one), 1.0), -value(one)))
+    return min(near, key=lambda one: (max(over(one), 1.0), -value(one), over(one)))

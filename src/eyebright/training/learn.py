@@ -31,7 +31,7 @@ from eyebright.preprocessing import Pixels
 from eyebright.runtime import cores
 from eyebright.training import checkpoint, plan
 from eyebright.training.batches import Batches
-from eyebright.training.distill import Joined, Teacher, unlabeled
+from eyebright.training.distill import Joined, Teacher, imitation, unlabeled
 from eyebright.training.events import MEASURES, Enough, Judged, Said, Tell, counting
 from eyebright.training.finish import Finished, finish
 from eyebright.training.loop import Learner, make_loss, train
@@ -120,8 +120,10 @@ def learn(
     learner = Learner(classifier, recipe, fabric.device)
     loss_of = make_loss(task, recipe, targets)
 
+    taught = all_taught(teacher, pixels) if teacher else None
+
     def judge(weights: dict[str, Tensor]) -> Judged:
-        return judged(logits_of(classifier, weights, pixels, fabric.device), truth, task)
+        return judged(logits_of(classifier, weights, pixels, fabric.device), truth, task, taught, recipe.distill)
 
     def batches_of(steps: int) -> Batches:
         return Batches(pictures, targets, recipe, size, steps, fabric.global_rank, fabric.world_size, teacher)
@@ -237,10 +239,28 @@ def logits_of(
     return np.concatenate(found)
 
 
-def judged(logits: NDArray[np.float32], truth: NDArray[np.float32], task: Task) -> Judged:
-    """The one number of a task, and the loss."""
-    scores = calibration.activate(logits / calibration.fit_temperature(logits, truth, task), task)
+def all_taught(teacher: Teacher, pixels: Pixels) -> Tensor:
+    """(N, L): what a teacher says of pictures (N, H, W, 3)."""
+    parts = range(0, len(pixels), TOGETHER)
+    return torch.cat([teacher(torch.from_numpy(pixels[at : at + TOGETHER]).float()) for at in parts])
+
+
+def judged(
+    logits: NDArray[np.float32],
+    truth: NDArray[np.float32],
+    task: Task,
+    taught: Tensor | None = None,
+    share: float = 0.0,
+) -> Judged:
+    """The one number of a task, and the loss; beside what a teacher says (N, L), imitation has its share of the loss.
+
+    Of a few hundred pictures a teacher's scores tell sooner than their labels who comes nearer to it.
+    """
+    logits = logits / calibration.fit_temperature(logits, truth, task)
+    scores = calibration.activate(logits, task)
     loss = calibration.negative_log_likelihood(scores, truth, task)
+    if taught is not None:
+        loss += share * (float(imitation(torch.from_numpy(logits), taught, task, 1.0).mean()) - loss)
     if task == "single":
         return Judged(float(metrics.hits(scores, truth).mean()), loss)
     if task == "binary":
