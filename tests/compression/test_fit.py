@@ -163,6 +163,8 @@ def test_the_network_that_suits_the_budget_is_taken(data, tmp_path, monkeypatch,
     assert list(made.road.points) == ["head-int8", *(f"head-{name}-int8" for name in tried)]
     assert made.encoder == chosen
     assert made.named("full") == ("full" if chosen == maker.USUAL else f"full-{chosen}")
+    (tmp_path / "full").mkdir()
+    assert list(made.others(30.0)) == []  # no network is tried once the whole of another one has begun to learn
 
 
 @pytest.mark.slow

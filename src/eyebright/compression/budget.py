@@ -39,7 +39,3 @@ class Budget:
         asked = [f"{self.latency_ms:g} ms a picture" if self.latency_ms else "", f"{self.size_bytes / 1e6:g} MB"]
         said = " and ".join(filter(None, asked if self.size_bytes else asked[:1]))
         return said or "as small and fast as it comes"
-
-
-def costs(point: Point) -> str:
-    return f"{point.size_bytes / 1e6:.2f} MB and {point.latency_ms:.2f} ms"

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eyebright import modelfile
-from eyebright.compression.budget import Budget, costs
+from eyebright.compression.budget import Budget
 from eyebright.compression.contract import Judged, judge
 from eyebright.compression.maker import Maker, made_for
 from eyebright.compression.parts import parts, without_copies
@@ -154,6 +154,10 @@ def out_of_reach(budget: Budget, seen: Sequence[Point], road: Road) -> str:
         f"{costs(small)} at {points(small.figure.value - best)} points ({small.name}). {road.folder} keeps them: "
         "another budget takes little time."
     )
+
+
+def costs(point: Point) -> str:
+    return f"{point.size_bytes / 1e6:.2f} MB and {point.latency_ms:.2f} ms"
 
 
 def claim(maker: Maker, judged: Judged) -> str:

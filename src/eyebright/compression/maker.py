@@ -141,7 +141,7 @@ class Maker:
             if value >= usual - allowed:
                 tried.append(self.head_in_8_bits(file))
             else:
-                self.why(f"{encoder} is left: its head has {value:.3f} on validation, that of {USUAL} {usual:.3f}.")
+                self.why(f"{encoder} is left out: its head has {value:.3f} on validation, that of {USUAL} {usual:.3f}.")
             self.encoder = USUAL
         chosen = choose.best(tried, lambda one: one.point.figure.value, lambda one: over(one.point), allowed)
         self.encoder = chosen.encoder
@@ -170,8 +170,10 @@ class Maker:
         labels, task, size = len(self.whole.labels), self.whole.task, self.keys.get("size", 0)
         here = self.road.points["head-int8"]
         usual = choose.cost(USUAL, labels, task, size)
+        learned = (self.road.folder / "full").is_dir()  # another choice would do that again
         for encoder in choose.installed():
-            if encoder == USUAL or self.stop() or self.left_m < (1 - FOR_HEADS) * minutes:
+            late = learned or self.stop() or self.left_m < (1 - FOR_HEADS) * minutes
+            if encoder == USUAL or (late and not (self.road.folder / f"head-{encoder}").is_dir()):
                 continue
             cost = choose.cost(encoder, labels, task, size)
             like = msgspec.structs.replace(
