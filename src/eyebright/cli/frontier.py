@@ -62,6 +62,7 @@ def command(
     \b
       eyebright frontier photos/ -o frontier/ --encoders mobilenet-v2,resnet-18 --widths 1,.5,.25 --time 2h
       eyebright frontier photos/ -o frontier/ --encoders mobilenet-v2 --mode finetune --sizes 224,160 --teacher big.onnx
+      eyebright frontier photos/ -o curve/ --encoders mobilenet-v1 --widths 1,.75,.5,.25 --sizes 128 --whole
       eyebright frontier --resume -o frontier/
     """
     from eyebright.cli.show import Show

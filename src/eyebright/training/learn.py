@@ -35,6 +35,7 @@ from eyebright.training.distill import Joined, Teacher, imitation, unlabeled
 from eyebright.training.events import MEASURES, Enough, Judged, Said, Tell, counting
 from eyebright.training.finish import Finished, finish
 from eyebright.training.loop import Learner, make_loss, train
+from eyebright.training.memory import keep_freed
 from eyebright.training.network import brings_head, classifier_of, input_size, weights_of
 from eyebright.training.pixels import for_judging, for_learning, kept_side
 from eyebright.training.precision import computes_bf16, keep_in_float32
@@ -87,6 +88,7 @@ def learn(
     """
     threads = recipe.threads or cores()
     torch.set_num_threads(threads)
+    keep_freed()
     fabric = start(recipe)
     first = fabric.global_rank == 0
     told: Tell = tell if first else lambda event: None
