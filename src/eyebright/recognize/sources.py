@@ -19,7 +19,7 @@ from eyebright.bounds import LIMITS
 from eyebright.errors import BadPicture, BadRequest
 from eyebright.images import FORMATS, HEAD_BYTES, VIDEOS, sniff
 
-_NAMES = tuple(
+NAMES = tuple(
     ".jpg .jpeg .jpe .jfif .png .apng .gif .webp .bmp .dib .tif .tiff .heic .heif .hif .avif "
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .flv .ogv .wmv .3gp".split()
 )
@@ -135,7 +135,7 @@ def count(sources: Iterable[str]) -> int:
         if os.path.isdir(source):
             for _, folders, names in os.walk(source):
                 folders[:] = [name for name in folders if not name.startswith(".")]
-                total += sum(name.lower().endswith(_NAMES) for name in names if not name.startswith("."))
+                total += sum(name.lower().endswith(NAMES) for name in names if not name.startswith("."))
         else:
             total += 1
     return total
@@ -196,7 +196,7 @@ def _file(path: str) -> Item:
 
 
 def _looks_right(path: str) -> bool:
-    return path.lower().endswith(_NAMES) or sniff(_head(path)) in {*FORMATS, *VIDEOS}
+    return path.lower().endswith(NAMES) or sniff(_head(path)) in {*FORMATS, *VIDEOS}
 
 
 def _head(path: str) -> bytes:

@@ -1,0 +1,133 @@
+"""One SQLite file that holds a library: what was found in files, and what a person said.
+
+Photos are known by content (identity.py), so a file may move. What a person said is a log that only grows
+(decisions.py); all else could be made again from the files. Paths are kept with the bytes that they have.
+
+    model <- label, embedding -> photo <- file            decision -> said, pair (derived)
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from eyebright.errors import BadRequest, CannotWrite
+from eyebright.library import migrations
+
+NAME = "library.db"
+BUSY_S = 30.0
+"""How long a writer waits for another one."""
+SQLITE = b"SQLite format 3\0"
+
+
+class Library:
+    """A connection to the library in a folder. Use it from one thread; others may read beside one that writes.
+
+    Raises BadRequest where there is none (unless `make`), a damaged or a newer one; CannotWrite.
+    """
+
+    def __init__(self, folder: str | Path = "", make: bool = False) -> None:
+        self.folder = Path(folder) if folder else usual_place()
+        self.path = self.folder / NAME
+        self.connection = connected(self.path, make)
+
+    def rows(self, sql: str, *values: object) -> sqlite3.Cursor:
+        """What a SELECT finds."""
+        with told(self.path):
+            return self.connection.execute(sql, values)
+
+    def value(self, sql: str, *values: object) -> object:
+        """The first column of the first row; None where there is none."""
+        row = self.rows(sql, *values).fetchone()
+        return row[0] if row else None
+
+    @contextmanager
+    def writing(self, certain: bool = False) -> Iterator[sqlite3.Connection]:
+        """A transaction: all of it is written, or nothing. `certain`: on the disk when it returns, whatever happens.
+
+        Without that a power cut may lose the last moments of what can be found out again, and damages nothing.
+        Raises CannotWrite.
+        """
+        with told(self.path):
+            self.connection.execute(f"PRAGMA synchronous = {'FULL' if certain else 'NORMAL'}")
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def __enter__(self) -> "Library":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def usual_place() -> Path:
+    """The folder of a person's library: EYEBRIGHT_LIBRARY, or where the system keeps what programs keep for people."""
+    import platformdirs
+
+    return Path(os.environ.get("EYEBRIGHT_LIBRARY") or Path(platformdirs.user_data_dir("eyebright")) / "library")
+
+
+def connected(path: Path, make: bool) -> sqlite3.Connection:
+    """An open library of the newest schema."""
+    if not path.exists():
+        if not make:
+            raise BadRequest(f"{path.parent} holds no library; eyebright index FOLDER begins one.")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotWrite(f"{path.parent} cannot be made: {(error.strerror or str(error)).lower()}.") from None
+    else:
+        try:
+            with open(path, "rb") as file:
+                head = file.read(len(SQLITE))
+        except OSError as error:
+            raise CannotWrite(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+        if head not in (SQLITE, b""):
+            raise BadRequest(f"{path} is no library of Eyebright, or it is damaged.")
+    with told(path):
+        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+        connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_mode = WAL")
+        migrations.migrate(connection, path)
+    return connection
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What SQLite says, as a sentence."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise explained(path, error) from None
+
+
+def explained(path: Path, error: sqlite3.DatabaseError) -> BadRequest | CannotWrite:
+    code = getattr(error, "sqlite_errorname", "") or ""
+    if code.startswith("SQLITE_FULL"):
+        return CannotWrite(f"{path}: the disk is full; nothing of this step was written.")
+    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM")):
+        return CannotWrite(f"{path} cannot be read or written ({str(error).rstrip('.')}).")
+    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return CannotWrite(f"{path} is being written by another program; try again when it is done.")
+    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return BadRequest(
+            f"{path} is damaged ({str(error).rstrip('.')}); a copy lies in {path.parent / migrations.BACKUPS}, "
+            "and what you said can be read from it: eyebright library export."
+        )
+    raise error
+
+
+def text_of(path: str) -> bytes:
+    """A path for `CAST(? AS TEXT)`: its own bytes, which need not be UTF-8."""
+    return os.fsencode(path)

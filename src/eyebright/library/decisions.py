@@ -1,0 +1,198 @@
+"""What a person said of photos: a log that only grows, and what follows from it.
+
+A decision is about identities, not files or rows, so it outlives moves, re-indexing and every model. What holds now
+(tables `said` and `pair`) is what the log says when it is read from its beginning: of two decisions about one thing
+the later counts, and one that was undone never was. An undo is a decision like others and can itself be undone. What
+was said in one go is one step: it has one moment, and is undone in one go.
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from eyebright.errors import BadRequest
+from eyebright.library.database import Library
+from eyebright.library.identity import BYTES
+
+What = Literal["is", "not", "same", "not-same", "undo"]
+ABOUT_ONE, ABOUT_TWO = ("is", "not"), ("same", "not-same")
+LONGEST = 200
+"""Letters of a label."""
+LONGEST_LINE = 2000
+
+
+class Said(NamedTuple):
+    """Something to be decided."""
+
+    what: What
+    photo: bytes = b""
+    """An identity."""
+    other: bytes = b""
+    label: str = ""
+    undoes: str = ""
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One line of the log. Identities are written as hexadecimal digits; ids sort as the log does."""
+
+    id: str
+    at: str
+    """UTC; that of all decisions of one step."""
+    what: What
+    photo: str = ""
+    other: str = ""
+    label: str = ""
+    undoes: str = ""
+
+    def __post_init__(self) -> None:
+        one, two = self.what in ABOUT_ONE, self.what in ABOUT_TWO
+        sound = (
+            0 < len(self.id) <= 64
+            and bool(self.photo) == (one or two)
+            and bool(self.other) == two
+            and bool(self.label) == one
+            and 0 <= len(self.label) <= LONGEST
+            and bool(self.undoes) == (self.what == "undo")
+            and all(len(bytes.fromhex(digits)) == BYTES for digits in (self.photo, self.other) if digits)
+            and datetime.fromisoformat(self.at).isoformat(timespec="microseconds") == self.at
+        )
+        if not sound:
+            raise ValueError(f"no decision of kind {self.what} is made like that")
+
+
+def record(library: Library, step: Sequence[Said]) -> list[Decision]:
+    """Add one step to the log, for good: when this returns, not even a power cut loses it. Raises BadRequest."""
+    step = [checked(said) for said in step]
+    with library.writing(certain=True) as connection:
+        (latest,) = connection.execute("SELECT max(at) FROM decision").fetchone()
+        at = datetime.now(UTC).replace(tzinfo=None)
+        if latest:  # a clock that was set back must not reorder what was said
+            at = max(at, datetime.fromisoformat(latest) + timedelta(microseconds=1))
+        made = [decision(said, at, number) for number, said in enumerate(step)]
+        for one in made:
+            append(connection, one)
+        if any(one.what == "undo" for one in made):
+            derive(connection)
+        else:
+            for one in made:
+                apply(connection, one)
+    return made
+
+
+def checked(said: Said) -> Said:
+    """With a tidy label, and pairs in their order. Raises BadRequest."""
+    label = " ".join(said.label.split())
+    if said.what in ABOUT_ONE and not 0 < len(label) <= LONGEST:
+        raise BadRequest(f"A label has 1 to {LONGEST} letters.")
+    photo, other = said.photo, said.other
+    if said.what in ABOUT_TWO:
+        if photo == other:
+            raise BadRequest("These are one picture already: their contents are the same.")
+        photo, other = sorted((photo, other))
+    return said._replace(label=label, photo=photo, other=other)
+
+
+def decision(said: Said, at: datetime, number: int) -> Decision:
+    micros = (at - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+    made = f"{micros:014x}{number:06x}{secrets.token_hex(4)}"
+    when = at.isoformat(timespec="microseconds")
+    return Decision(made, when, said.what, said.photo.hex(), said.other.hex(), said.label, said.undoes)
+
+
+def append(connection: sqlite3.Connection, one: Decision) -> int:
+    """How many lines the log has more: none, where it had this one."""
+    values = one.id, one.at, one.what, blob(one.photo), blob(one.other), one.label or None, one.undoes or None
+    cursor = connection.execute(
+        "INSERT OR IGNORE INTO decision (id, at, what, photo, other, label, undoes) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        values,
+    )
+    return cursor.rowcount
+
+
+def blob(digits: str) -> bytes | None:
+    return bytes.fromhex(digits) if digits else None
+
+
+def derive(connection: sqlite3.Connection) -> None:
+    """What holds, from the whole log."""
+    connection.execute("DELETE FROM said")
+    connection.execute("DELETE FROM pair")
+    for one in standing(log(connection)):
+        apply(connection, one)
+
+
+def apply(connection: sqlite3.Connection, one: Decision) -> None:
+    if one.what in ABOUT_ONE:
+        values = blob(one.photo), one.label, one.what == "is", one.id
+        connection.execute("INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?)", values)
+    elif one.what in ABOUT_TWO:
+        pair = blob(one.photo), blob(one.other), one.what == "same", one.id
+        connection.execute("INSERT OR REPLACE INTO pair VALUES (?, ?, ?, ?)", pair)
+
+
+def log(connection: sqlite3.Connection, photo: bytes | None = None) -> list[Decision]:
+    """The log, or what of it is about one photo, undos included; what was merged has its place by its time."""
+    where = ""
+    values: tuple[bytes, ...] = ()
+    if photo is not None:
+        about = "SELECT id FROM decision WHERE photo = ?1 OR other = ?1"
+        where, values = f"WHERE id IN ({about}) OR undoes IN ({about})", (photo,)
+    found = connection.execute(
+        f"SELECT id, at, what, photo, other, label, undoes FROM decision {where} ORDER BY at, id", values
+    )
+    return [
+        Decision(made, at, what, (one or b"").hex(), (two or b"").hex(), label or "", undoes or "")
+        for made, at, what, one, two, label, undoes in found
+    ]
+
+
+def standing(decisions: Sequence[Decision]) -> list[Decision]:
+    """Those that were not undone; of undos, those that were not undone themselves."""
+    undone: set[str] = set()
+    for one in reversed(decisions):
+        if one.what == "undo" and one.id not in undone:
+            undone.add(one.undoes)
+    return [one for one in decisions if one.id not in undone]
+
+
+def undo(library: Library, last: int = 0, since: str = "", again: bool = False) -> list[Decision]:
+    """Take back the last steps that still hold, or all since a moment (UTC); what was taken back.
+
+    `again` takes back the last undo instead. Raises BadRequest where there is nothing to take back.
+    """
+    held = [one for one in standing(log(library.connection)) if (one.what == "undo") == again]
+    steps = [list(step) for _, step in groupby(held, key=lambda one: one.at)]
+    chosen = [step for step in steps if step[0].at >= since] if since else steps[-last:] if last else []
+    taken = [one for step in chosen for one in step]
+    if not taken:
+        raise BadRequest("There is nothing to undo." if not again else "Nothing was undone that could be taken back.")
+    record(library, [Said("undo", undoes=one.id) for one in reversed(taken)])
+    return taken
+
+
+def lines(library: Library) -> Iterator[str]:
+    """The log as JSON, one decision a line."""
+    for one in log(library.connection):
+        yield msgspec.json.encode(one).decode()
+
+
+def merge(library: Library, text: Iterable[str], where: str) -> int:
+    """Add the decisions of another log, each once; how many were new. Raises BadRequest, and then none is added."""
+    found = []
+    for number, line in enumerate(text, 1):
+        if len(line) > LONGEST_LINE:
+            raise BadRequest(f"{where}, line {number} is too long for a decision; nothing was added.")
+        if line.strip():
+            try:
+                found.append(msgspec.json.decode(line, type=Decision))
+            except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+                raise BadRequest(f"{where}, line {number} is no decision ({error}); nothing was added.") from None
+    with library.writing(certain=True) as connection:
+        new = sum(append(connection, one) for one in found)
+        derive(connection)
+    return new

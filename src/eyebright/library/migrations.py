@@ -1,0 +1,144 @@
+"""The schema, as steps from nothing to what this version knows. A copy is made before an older library is changed."""
+
+import sqlite3
+from pathlib import Path
+
+from eyebright.errors import BadRequest
+
+BACKUPS = "backups"
+"""The folder beside the library that copies go to."""
+FIRST = """
+CREATE TABLE photo (
+    id INTEGER PRIMARY KEY,
+    identity BLOB NOT NULL UNIQUE,      -- 16 bytes of its content without metadata
+    kind TEXT NOT NULL,                 -- picture, video
+    format TEXT NOT NULL,
+    width INTEGER, height INTEGER,      -- pixels, held upright
+    taken TEXT,                         -- the clock where it was taken, 2023-07-01T10:30:00
+    zone INTEGER,                       -- minutes of that clock before UTC's, where known
+    camera TEXT,
+    latitude REAL, longitude REAL,
+    hashes BLOB,                        -- of its eight forms, for finding copies
+    stack INTEGER REFERENCES photo      -- whose picture it is another form of: RAW, live, burst, edited
+);
+CREATE INDEX photo_taken ON photo (taken);
+CREATE TABLE file (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE,
+    photo INTEGER REFERENCES photo,     -- none where it could not be read
+    size INTEGER NOT NULL,              -- bytes
+    changed INTEGER NOT NULL,           -- its time of modification, ns
+    sidecar INTEGER NOT NULL DEFAULT 0, -- that of its sidecar, or 0
+    gone INTEGER NOT NULL DEFAULT 0,    -- whether the last scan of its folder did not meet it
+    error TEXT                          -- why it could not be read; '' for what is neither picture nor video
+);
+CREATE INDEX file_photo ON file (photo);
+CREATE TABLE folder (path TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE model (
+    id INTEGER PRIMARY KEY,
+    sha256 TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    labels TEXT NOT NULL                -- JSON: [[id, label, parent], ...]
+);
+CREATE TABLE label (
+    photo INTEGER NOT NULL REFERENCES photo ON DELETE CASCADE,
+    model INTEGER NOT NULL REFERENCES model,
+    label TEXT NOT NULL,                -- its id
+    score REAL NOT NULL,
+    PRIMARY KEY (photo, model, label)
+) WITHOUT ROWID;
+CREATE TABLE embedding (
+    id INTEGER PRIMARY KEY,
+    photo INTEGER NOT NULL REFERENCES photo ON DELETE CASCADE,
+    model INTEGER NOT NULL REFERENCES model,
+    time_s REAL NOT NULL DEFAULT 0,     -- in a video
+    vector BLOB NOT NULL,               -- float16, of length 1
+    UNIQUE (photo, model, time_s)
+);
+CREATE TABLE word (                     -- what files and sidecars say: a person's words, too
+    file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE,
+    kind TEXT NOT NULL,                 -- keyword, caption, title, rating, face
+    value TEXT NOT NULL,
+    PRIMARY KEY (file, kind, value)
+) WITHOUT ROWID;
+CREATE TABLE decision (                 -- the log of what a person said; rows are only ever added
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    at TEXT NOT NULL,                   -- UTC, 2026-07-01T08:30:00.000000
+    what TEXT NOT NULL,                 -- is, not, same, not-same, undo
+    photo BLOB,                         -- identity
+    other BLOB,                         -- identity, of same and not-same
+    label TEXT,
+    undoes TEXT                         -- id of a decision
+);
+CREATE INDEX decision_photo ON decision (photo);
+CREATE INDEX decision_undoes ON decision (undoes);
+CREATE TRIGGER decision_stays BEFORE DELETE ON decision BEGIN SELECT RAISE(ABORT, 'decisions are never deleted'); END;
+CREATE TRIGGER decision_holds BEFORE UPDATE ON decision BEGIN SELECT RAISE(ABORT, 'decisions are never changed'); END;
+CREATE TABLE said (                     -- derived from decision: what holds now
+    photo BLOB NOT NULL,
+    label TEXT NOT NULL,
+    holds INTEGER NOT NULL,
+    decision TEXT NOT NULL,
+    PRIMARY KEY (photo, label)
+) WITHOUT ROWID;
+CREATE TABLE pair (                     -- derived from decision; one < other
+    one BLOB NOT NULL,
+    other BLOB NOT NULL,
+    same INTEGER NOT NULL,
+    decision TEXT NOT NULL,
+    PRIMARY KEY (one, other)
+) WITHOUT ROWID;
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+STEPS = (FIRST,)
+"""What turns a library of version N into one of version N + 1."""
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a library to the newest schema. Raises BadRequest for one that is newer."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(STEPS):
+        raise BadRequest(
+            f"{path} is of a newer version of Eyebright (schema {version}, known are {len(STEPS)}): "
+            "pip install -U eyebright."
+        )
+    if version == len(STEPS):
+        return
+    if version:
+        backup(connection, path.parent / BACKUPS / f"before-version-{version + 1}.db")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()  # another process may have been first
+        for step in STEPS[version:]:
+            for statement in statements(step):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(STEPS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def statements(script: str) -> list[str]:
+    """The statements of a script; `executescript` would commit what is under way."""
+    found, part = [], ""
+    for line in script.strip().splitlines():
+        part += line + "\n"
+        if sqlite3.complete_statement(part):
+            found.append(part)
+            part = ""
+    return found
+
+
+def backup(connection: sqlite3.Connection, path: Path) -> None:
+    """A whole copy, beside its place first."""
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_suffix(".part")
+    beside.unlink(missing_ok=True)
+    copy = sqlite3.connect(beside)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    beside.replace(path)

@@ -1,0 +1,84 @@
+"""Who a picture is does not hang on what was written into its file since."""
+
+import io
+import struct
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from eyebright.library.identity import BYTES, of_file, of_picture
+from pictures import encoded, noise
+
+
+def with_segment(jpeg, marker, body):
+    return jpeg[:2] + bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body + jpeg[2:]
+
+
+def chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def with_text(png):
+    return png[:33] + chunk(b"tEXt", b"Comment\0a cat") + png[33:]
+
+
+def cut_anew(png):
+    """The same pixels in two chunks."""
+    at = png.index(b"IDAT")
+    length = int.from_bytes(png[at - 4 : at], "big")
+    body = png[at + 4 : at + 4 + length]
+    return png[: at - 4] + chunk(b"IDAT", body[:7]) + chunk(b"IDAT", body[7:]) + png[at + 8 + length :]
+
+
+def with_exif(webp):
+    body = webp[12:] + b"EXIF" + struct.pack("<I", 4) + b"MM\0*"
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+
+JPEG, PNG, WEBP = (encoded(noise(), form) for form in ("JPEG", "PNG", "WEBP"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (JPEG, with_segment(JPEG, 0xE1, b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0")),
+        (JPEG, with_segment(JPEG, 0xFE, b"a cat \xff\xd9 on a mat")),
+        (JPEG, with_segment(JPEG, 0xE1, b"thumbnail " + JPEG)),
+        (JPEG, JPEG + b"a film that a telephone puts behind a picture"),
+        (PNG, with_text(PNG)),
+        (PNG, cut_anew(PNG)),
+        (WEBP, with_exif(WEBP)),
+    ],
+)
+def test_metadata_are_not_the_picture(before, after):
+    Image.open(io.BytesIO(after)).load()  # still a picture
+    assert before != after
+    assert of_picture(before) == of_picture(after)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_other_pixels_are_another_picture(form):
+    one, other = (encoded(noise(seed=seed), form) for seed in (0, 1))
+    assert of_picture(one) != of_picture(other)
+    assert of_picture(one) == of_picture(bytes(one))
+
+
+def test_the_same_pixels_in_another_format_are_another_picture():
+    assert of_picture(PNG) != of_picture(encoded(noise(), "TIFF"))
+
+
+def test_a_picture_that_was_cut_short_has_an_identity_of_its_own():
+    assert of_picture(JPEG[: len(JPEG) // 2]) != of_picture(JPEG)
+
+
+@given(st.sampled_from([JPEG, PNG, WEBP]), st.binary(max_size=40), st.integers(0, 4000))
+def test_any_bytes_have_an_identity(start, noise, at):
+    broken = start[:at] + noise + start[at + len(noise) :]
+    assert len(of_picture(broken)) == BYTES
+
+
+def test_a_file_that_is_read_in_pieces_has_one_too():
+    assert of_file(io.BytesIO(b"film" * 1_000_000)) == of_picture(b"film" * 1_000_000)

@@ -1,0 +1,172 @@
+"""Folders into a library: new, changed, moved, gone, broken, and what a person said of them."""
+
+import os
+import shutil
+
+import pytest
+
+from eyebright.errors import BadRequest, CannotWrite
+from eyebright.library import Library, decisions, indexer
+from eyebright.library.decisions import Said
+from eyebright.library.indexer import alone, index
+from pictures import color_recognizer, encoded, noise, plain, turned, video
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "trip").mkdir(parents=True)
+    for number, color in enumerate(("red", "green", "blue")):
+        (folder / "trip" / f"{color}.jpg").write_bytes(encoded(plain(color, 60 + number), "JPEG"))
+    (folder / "noise.png").write_bytes(encoded(noise()))
+    (folder / "notes.txt").write_text("not a picture")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path):
+    with Library(tmp_path / "library", make=True) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return color_recognizer()
+
+
+def names(library, where="gone = 0 AND photo IS NOT NULL"):
+    return {os.path.basename(path) for (path,) in library.rows(f"SELECT path FROM file WHERE {where}")}
+
+
+def test_a_folder_is_looked_at_once(library, photos, recognizer):
+    first = index(library, [photos], recognizer)
+    assert (first.new, first.same, first.others) == (4, 0, 1)
+    assert [os.path.basename(path) for path, _ in first.unreadable] == ["broken.jpg"]
+    again = index(library, [photos], recognizer)
+    assert (again.new, again.looked, again.same) == (0, 0, 6)
+    assert names(library) == {"red.jpg", "green.jpg", "blue.jpg", "noise.png"}
+
+
+def test_what_the_model_says_is_kept(library, photos, recognizer):
+    index(library, [photos], recognizer)
+    said = dict(
+        library.rows(
+            "SELECT path, label FROM file JOIN label USING (photo) JOIN model ON model.id = model "
+            "WHERE label NOT LIKE 'c-warm' GROUP BY path HAVING max(score)"
+        )
+    )
+    assert said[str(photos / "trip" / "red.jpg")] == "c-red"
+
+
+def test_a_file_that_moved_is_known_again(library, photos, recognizer):
+    index(library, [photos], recognizer)
+    before = dict(library.rows("SELECT identity, id FROM photo"))
+    shutil.move(photos / "trip", photos / "journey")
+    done = index(library, [photos], recognizer)
+    assert (done.new, done.moved, done.gone) == (0, 3, 3)
+    assert dict(library.rows("SELECT identity, id FROM photo")) == before
+
+
+def test_what_was_said_follows_a_photo_that_is_turned_renamed_and_seen_by_another_model(library, photos, recognizer):
+    index(library, [photos], recognizer)
+    (said,) = library.rows("SELECT identity FROM photo JOIN file ON file.photo = photo.id WHERE path LIKE '%red.jpg'")
+    decisions.record(library, [Said("is", said[0], label="Rex")])
+    red = photos / "trip" / "red.jpg"
+    red.write_bytes(turned(plain("red", 60), 1, "JPEG"))  # now with EXIF
+    red.rename(photos / "dog.jpg")
+    index(library, [photos], color_recognizer(sharp=9.0))
+    rex = "SELECT id FROM photo WHERE identity IN (SELECT photo FROM said WHERE label = 'Rex' AND holds)"
+    found = list(library.rows(f"SELECT path FROM file WHERE NOT gone AND photo IN ({rex})"))
+    assert found == [(str(photos / "dog.jpg"),)]
+
+
+def test_what_is_gone_is_marked_and_comes_back(library, photos, recognizer):
+    index(library, [photos], recognizer)
+    hidden = photos / "noise.png"
+    data = hidden.read_bytes()
+    status = hidden.stat()
+    hidden.unlink()
+    assert index(library, [photos], recognizer).gone == 1
+    assert names(library, "gone") == {"noise.png"}
+    hidden.write_bytes(data)
+    os.utime(hidden, ns=(status.st_atime_ns, status.st_mtime_ns))
+    index(library, [photos], recognizer)
+    assert names(library, "gone") == set()
+
+
+def test_a_disk_that_is_not_connected_takes_nothing_away(library, photos, recognizer, tmp_path):
+    index(library, [photos], recognizer)
+    shutil.move(photos, tmp_path / "elsewhere")
+    with pytest.raises(BadRequest, match="is its disk connected"):
+        index(library, [photos], recognizer)
+    photos.mkdir()
+    with pytest.raises(BadRequest, match="knows 6 files there"):
+        index(library, [photos], recognizer)
+    assert names(library, "gone") == set()
+    assert index(library, [photos], recognizer, emptied=True).gone == 6
+
+
+def test_a_broken_file_is_tried_again_when_it_changes(library, photos, recognizer):
+    index(library, [photos], recognizer)
+    (photos / "broken.jpg").write_bytes(encoded(plain("blue"), "JPEG"))
+    done = index(library, [photos], recognizer)
+    assert (done.changed, done.unreadable) == (1, [])
+    assert "broken.jpg" in names(library)
+
+
+def test_a_stop_loses_nothing_that_was_written(library, photos, recognizer, monkeypatch):
+    monkeypatch.setattr(indexer, "COMMIT_FILES", 1)
+
+    def stop(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index(library, [photos], recognizer, tell=stop)
+    rest = index(library, [photos], recognizer)
+    assert rest.same == 2
+    assert rest.looked + rest.others == 4
+
+
+def test_two_runs_at_once_are_refused(library, photos, recognizer, tmp_path):
+    with alone(library), Library(tmp_path / "library") as other, pytest.raises(CannotWrite, match="indexed already"):
+        index(other, [photos], recognizer)
+
+
+def test_keywords_in_a_sidecar_are_read_and_read_again(library, photos, recognizer):
+    sidecar = photos / "noise.png.xmp"
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
+        'xmp:Rating="4"><dc:subject><rdf:Bag><rdf:li>{}</rdf:li></rdf:Bag></dc:subject></rdf:Description>'
+        "</rdf:RDF></x:xmpmeta>"
+    )
+    sidecar.write_text(packet.format("été"))
+    index(library, [photos], recognizer)
+    assert set(library.rows("SELECT kind, value FROM word")) == {("keyword", "été"), ("rating", "4")}
+    sidecar.write_text(packet.format("hiver"))
+    os.utime(sidecar, ns=(1, 1))
+    assert index(library, [photos], recognizer).changed == 1
+    assert set(library.rows("SELECT kind, value FROM word")) == {("keyword", "hiver"), ("rating", "4")}
+
+
+def test_a_name_that_is_no_text_is_kept_as_it_is(library, photos, recognizer):
+    odd = os.fsencode(photos) + b"/caf\xe9.png"
+    with open(odd, "wb") as file:
+        file.write(encoded(noise(seed=3)))
+    index(library, [photos], recognizer)
+    assert index(library, [photos], recognizer).looked == 0
+    (found,) = library.rows("SELECT path FROM file WHERE path LIKE '%/caf%'")
+    assert os.fsencode(found[0]) == odd
+
+
+def test_a_film_is_seen_by_its_frames(library, tmp_path, recognizer):
+    pytest.importorskip("av")
+    (tmp_path / "films").mkdir()
+    video(tmp_path / "films" / "day.mp4", "red", "blue", seconds_each=6)
+    index(library, [tmp_path / "films"], recognizer)
+    assert [time for (time,) in library.rows("SELECT time_s FROM embedding ORDER BY time_s")] == [0.0, 5.0, 10.0]
+    scores = dict(library.rows("SELECT label, score FROM label"))
+    assert scores["c-red"] > 0.9
+    assert scores["c-blue"] > 0.9
