@@ -23,6 +23,11 @@ from eyebright.errors import EyebrightError
 VERBS = {
     "predict": "Name what is in photos, folders and videos.",
     "embed": "Write the embeddings of pictures, for search and for teaching.",
+    "index": "Bring the library up to date with folders of photos.",
+    "correct": "Tell the library what is in photos; it never forgets.",
+    "undo": "Take back what was said of photos.",
+    "history": "Show what is known of a photo, and who said it.",
+    "library": "Look after the library: status, check, backup, export.",
     "data": "Show or check a set of labeled pictures.",
     "inspect": "Show the card of a model file.",
     "verify": "Run the self-test of a model file on this machine.",

@@ -51,6 +51,13 @@ output_format = click.option(
     help="text, json (one object a line) or csv.",
 )
 text_or_json = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+library = click.option(
+    "--library",
+    "folder",
+    metavar="FOLDER",
+    default="",
+    help="Where the library lies; EYEBRIGHT_LIBRARY, or where the system keeps such things.",
+)
 force = click.option("--force", is_flag=True, help="Overwrite a file that exists.")
 
 

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import click
@@ -26,6 +27,22 @@ def told(found: Iterator[T], items: Sources, total: int) -> Iterator[T]:
                 bar.update(max(items.taken - 1 - bar.pos, 0))  # the last one that was taken is under way
                 bar.render_progress()
         bar.update(bar.length - bar.pos if bar.length else 0)
+
+
+@contextmanager
+def counted(what: str, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """A function that is told how many of how many are done, with a bar that shows it where somebody looks."""
+    if not shown:
+        yield lambda done, total: None
+        return
+    with click.progressbar(length=1, label=what, file=sys.stderr, show_pos=True, width=30) as bar:
+
+        def tell(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield tell
+        bar.length = bar.length if bar.pos else 0
 
 
 def wanted(results_on_terminal: bool, plain: bool = False) -> bool:

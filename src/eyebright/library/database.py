@@ -42,6 +42,13 @@ class Library:
         row = self.rows(sql, *values).fetchone()
         return row[0] if row else None
 
+    def name_of(self, identity: bytes) -> str:
+        """The path of a photo, of where it is or was; nothing where the library never saw it."""
+        found = self.value(
+            "SELECT path FROM file JOIN photo ON photo.id = file.photo WHERE identity = ? ORDER BY gone", identity
+        )
+        return str(found) if found else ""
+
     @contextmanager
     def writing(self, certain: bool = False) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it is written, or nothing. `certain`: on the disk when it returns, whatever happens.

@@ -135,16 +135,9 @@ def apply(connection: sqlite3.Connection, one: Decision) -> None:
         connection.execute("INSERT OR REPLACE INTO pair VALUES (?, ?, ?, ?)", pair)
 
 
-def log(connection: sqlite3.Connection, photo: bytes | None = None) -> list[Decision]:
-    """The log, or what of it is about one photo, undos included; what was merged has its place by its time."""
-    where = ""
-    values: tuple[bytes, ...] = ()
-    if photo is not None:
-        about = "SELECT id FROM decision WHERE photo = ?1 OR other = ?1"
-        where, values = f"WHERE id IN ({about}) OR undoes IN ({about})", (photo,)
-    found = connection.execute(
-        f"SELECT id, at, what, photo, other, label, undoes FROM decision {where} ORDER BY at, id", values
-    )
+def log(connection: sqlite3.Connection) -> list[Decision]:
+    """The whole log, oldest first; what was merged has its place by its time."""
+    found = connection.execute("SELECT id, at, what, photo, other, label, undoes FROM decision ORDER BY at, id")
     return [
         Decision(made, at, what, (one or b"").hex(), (two or b"").hex(), label or "", undoes or "")
         for made, at, what, one, two, label, undoes in found

@@ -1,0 +1,65 @@
+"""`eyebright correct`: what a person says of photos."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from eyebright.cli import options
+from eyebright.errors import BadRequest
+
+if TYPE_CHECKING:
+    from eyebright.library.decisions import Said
+
+
+@click.command(no_args_is_help=True)
+@click.argument("photos", nargs=-1, type=click.Path(readable=False))
+@click.option("--is", "is_", metavar="LABEL", multiple=True, help="This is in all of these photos; may be repeated.")
+@click.option("--not", "not_", metavar="LABEL", multiple=True, help="This is in none of them; may be repeated.")
+@click.option("--same", nargs=2, metavar="A B", type=click.Path(readable=False), help="These two are one picture.")
+@click.option("--not-same", nargs=2, metavar="A B", type=click.Path(readable=False), help="These two are not.")
+@options.library
+@options.text_or_json
+def command(
+    photos: tuple[str, ...],
+    is_: tuple[str, ...],
+    not_: tuple[str, ...],
+    same: tuple[str, str] | None,
+    not_same: tuple[str, str] | None,
+    folder: str,
+    form: str,
+) -> int:
+    """Tell the library what is in photos. What you say always counts more than what a model says.
+
+    It is on the disk before this command ends, and survives renaming, moving, tagging, other models and a new index.
+    One command is one step for `eyebright undo`.
+
+    \b
+      eyebright correct rex1.jpg rex2.jpg --is Rex --not wolf
+      eyebright correct --not-same IMG_1.jpg IMG_2.jpg
+    """
+    from eyebright.library import Library, decisions
+    from eyebright.library.photos import identity_of
+
+    if bool(photos) != bool(is_ or not_):
+        raise BadRequest("Name photos and what is in them: eyebright correct PHOTO... --is LABEL or --not LABEL.")
+    if not (photos or same or not_same):
+        raise BadRequest("Nothing was said: give --is, --not, --same or --not-same.")
+    with Library(folder) as library:
+        step: list[Said] = []
+        for photo in photos:
+            known = identity_of(library, photo)
+            step += [decisions.Said("is", known, label=label) for label in is_]
+            step += [decisions.Said("not", known, label=label) for label in not_]
+        pairs: list[tuple[decisions.What, tuple[str, str] | None]] = [("same", same), ("not-same", not_same)]
+        for what, pair in pairs:
+            if pair:
+                step.append(decisions.Said(what, identity_of(library, pair[0]), identity_of(library, pair[1])))
+        made = decisions.record(library, step)
+    if form == "json":
+        click.echo(json.dumps({"decisions": [one.id for one in made]}))
+    else:
+        click.echo(
+            f"Kept: {len(made):,} {'decision' if len(made) == 1 else 'decisions'}. `eyebright undo` takes it back."
+        )
+    return 0

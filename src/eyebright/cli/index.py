@@ -1,0 +1,83 @@
+"""`eyebright index`: folders of photos into the library."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eyebright.cli import options
+
+if TYPE_CHECKING:
+    from eyebright.library.indexer import Indexed
+
+SHOWN = 10
+"""Files that could not be read, of which each gets a line."""
+
+
+@click.command(no_args_is_help=True)
+@click.argument("folders", nargs=-1, required=True, type=click.Path(readable=False))
+@options.library
+@options.model
+@options.threads
+@options.provider
+@options.trust
+@click.option("--emptied", is_flag=True, help="An empty folder is no missing disk: its photos are gone.")
+@options.text_or_json
+@options.plain
+def command(
+    folders: tuple[str, ...], folder: str, emptied: bool, form: str, plain: bool, megapixels: int = 100, **how: Any
+) -> int:
+    """Bring the library up to date with folders: what is new, what changed, what moved, what is gone.
+
+    Photos are only read. A photo is known by its content: rename, move or tag it, and what was said of it stays.
+
+    \b
+      eyebright index ~/Pictures
+      eyebright index ~/Pictures /media/usb/old --library family/
+    """
+    from eyebright.cli import progress
+    from eyebright.library import Library
+    from eyebright.library.indexer import index
+
+    with Library(folder, make=True) as library:
+        recognizer = options.recognizer(megapixels, **how)
+        with progress.counted("Looking", progress.wanted(False, plain)) as tell:
+            done = index(library, folders, recognizer, emptied=emptied, tell=tell)
+        total = library.value("SELECT count(DISTINCT photo) FROM file WHERE NOT gone AND photo IS NOT NULL")
+    if form == "json":
+        click.echo(json.dumps(as_json(done, total)))
+    else:
+        say(done, int(str(total)), click.echo)
+    return 1 if done.unreadable else 0
+
+
+def say(done: "Indexed", total: int, echo: Callable[[str], None]) -> None:
+    parts = {
+        "new": done.new,
+        "changed": done.changed,
+        "moved or copied": done.moved,
+        "gone": done.gone,
+        "as they were": done.same,
+    }
+    told = ", ".join(f"{count:,} {word}" for word, count in parts.items() if count) or "nothing new"
+    echo(f"{told}. The library knows {total:,} photos that are there.")
+    if done.others:
+        echo(f"{done.others:,} files that are no pictures or videos were left out.")
+    for path, why in done.unreadable[:SHOWN]:
+        echo(f"not read: {options.one_line(path)}: {why}")
+    if len(done.unreadable) > SHOWN:
+        echo(f"... and {len(done.unreadable) - SHOWN:,} more; `eyebright library status --unreadable` lists all.")
+
+
+def as_json(done: "Indexed", total: object) -> dict[str, Any]:
+    return {
+        "new": done.new,
+        "changed": done.changed,
+        "moved": done.moved,
+        "gone": done.gone,
+        "same": done.same,
+        "others": done.others,
+        "photos": total,
+        "unreadable": [{"source": options.one_line(path), "message": why} for path, why in done.unreadable],
+    }

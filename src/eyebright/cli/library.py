@@ -1,0 +1,149 @@
+"""`eyebright library`: look after a library."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from eyebright.cli import options
+from eyebright.errors import BadRequest
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Look after the library: what is in it, whether it is sound, copies of it, and what you said, to take along.
+
+    \b
+      eyebright library status
+      eyebright library backup -o family.db
+      eyebright library export -o said.jsonl
+      eyebright library merge said.jsonl --library other/
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(status)
+
+
+@command.command()
+@options.library
+@click.option("--unreadable", is_flag=True, help="List all files that could not be read, with the reason.")
+@options.text_or_json
+def status(folder: str = "", unreadable: bool = False, form: str = "text") -> int:
+    """Say what is in the library.
+
+    \b
+      eyebright library status
+    """
+    from eyebright.library import Library
+    from eyebright.library.photos import status as known
+
+    with Library(folder) as library:
+        if unreadable:
+            for path, why in library.rows("SELECT path, error FROM file WHERE error != '' AND NOT gone ORDER BY path"):
+                row = {"source": options.one_line(path), "message": why}
+                click.echo(json.dumps(row, ensure_ascii=False) if form == "json" else ": ".join(row.values()))
+            return 0
+        found = known(library)
+    if form == "json":
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return 0
+    click.echo(
+        f"{options.one_line(str(found['path']))}: {found['photos']:,} photos and {found['videos']:,} videos in "
+        f"{found['files']:,} files; {found['gone']:,} files are gone, {found['unreadable']:,} could not be read."
+    )
+    click.echo(f"You said {found['decisions']:,} things, {found['undone']:,} of them taken back.")
+    for path in found["folders"]:
+        click.echo(f"folder  {options.one_line(path)}")
+    for name, photos in found["models"]:
+        click.echo(f"model   {options.one_line(name)}: {photos:,} photos")
+    return 0
+
+
+@command.command()
+@options.library
+def check(folder: str) -> int:
+    """Check that the library is sound: its pages, its references, and that what holds follows from the log.
+
+    \b
+      eyebright library check
+    """
+    from eyebright.library import Library
+    from eyebright.library.photos import wrong_with
+
+    with Library(folder) as library:
+        wrong = wrong_with(library)
+    for line in wrong:
+        click.echo(options.one_line(line))
+    if not wrong:
+        click.echo("The library is sound.")
+    return 1 if wrong else 0
+
+
+@command.command()
+@options.library
+@options.output(required=True, help="The file to write: a whole library, usable as it is.")
+@options.force
+def backup(folder: str, output: Path, force: bool) -> int:
+    """Write a copy of the library, also while it is in use.
+
+    \b
+      eyebright library backup -o family.db
+    """
+    from eyebright.library import Library, migrations
+    from eyebright.library.database import told
+
+    options.must_be_free(output, force)
+    with Library(folder) as library, told(output):
+        migrations.backup(library.connection, output)
+    click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+@command.command()
+@options.library
+@options.output(help="Write to this file instead of the screen.")
+@options.force
+def export(folder: str, output: Path | None, force: bool) -> int:
+    """Write all that was said of photos, one decision a line, as JSON; `merge` reads it elsewhere.
+
+    \b
+      eyebright library export -o said.jsonl
+    """
+    from eyebright.library import Library, decisions
+
+    with Library(folder) as library:
+        if output:
+            options.must_be_free(output, force)
+            text = "".join(f"{line}\n" for line in decisions.lines(library))
+            options.write_bytes(output, text.encode())
+        else:
+            for line in decisions.lines(library):
+                click.echo(line)
+    return 0
+
+
+@command.command()
+@click.argument("log", type=click.Path(readable=False))
+@options.library
+def merge(log: str, folder: str) -> int:
+    """Add what was said elsewhere; each decision once, by its time. Photos are known by content, wherever they lie.
+
+    \b
+      eyebright library merge said.jsonl
+    """
+    from eyebright.library import Library, decisions
+
+    with Library(folder) as library:
+        if log == "-":
+            new = decisions.merge(library, sys.stdin, "standard input")
+        else:
+            try:
+                with open(log, encoding="utf-8") as text:
+                    new = decisions.merge(library, text, log)
+            except OSError as error:
+                raise BadRequest(f"{log} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+            except UnicodeDecodeError:
+                raise BadRequest(f"{log} is not text; nothing was added.") from None
+    click.echo(f"{new:,} decisions are new.")
+    return 0

@@ -1,0 +1,127 @@
+"""Questions about single photos of a library: which one is meant, and what is known of it."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from eyebright import images
+from eyebright.errors import BadRequest
+from eyebright.library import decisions, identity
+from eyebright.library.database import Library, text_of
+from eyebright.library.decisions import Decision
+
+
+class About(NamedTuple):
+    """All that is known of one photo."""
+
+    identity: bytes
+    paths: list[str]
+    gone: list[str]
+    """Where it was."""
+    taken: str | None
+    camera: str | None
+    labels: list[tuple[str, float, str]]
+    """Label, score and the model that gave it, the best first."""
+    words: list[tuple[str, str]]
+    """Kind and value of what its files say."""
+    said: list[tuple[str, bool]]
+    """What holds, by a person: the label, and whether it is in the photo."""
+    history: list[tuple[Decision, bool]]
+    """All that was ever said, undos apart, and whether it is taken back now."""
+
+
+def identity_of(library: Library, photo: str) -> bytes:
+    """Who a file is, whether it was indexed or not; or who it was, for one that the library knows and that is gone.
+
+    Raises BadRequest, BadPicture.
+    """
+    path = os.path.realpath(photo)
+    if Path(path).is_file():
+        with open(path, "rb") as file:
+            head = file.read(images.HEAD_BYTES)
+            if images.sniff(head) in images.VIDEOS:
+                file.seek(0)
+                return identity.of_file(file)
+        return identity.of_picture(images.read_file(path))
+    found = library.value(
+        "SELECT identity FROM file JOIN photo ON photo.id = file.photo WHERE path = CAST(? AS TEXT)", text_of(path)
+    )
+    if not isinstance(found, bytes):
+        raise BadRequest(f"{photo} is no file, and the library knows none of that name.")
+    return found
+
+
+def about(library: Library, known: bytes) -> About:
+    """What the library knows of a photo by its identity; little, where it was never indexed."""
+    row = library.rows("SELECT id, taken, camera FROM photo WHERE identity = ?", known).fetchone()
+    photo, taken, camera = row or (None, None, None)
+    files = library.rows("SELECT path, gone FROM file WHERE photo = ? ORDER BY path", photo).fetchall()
+    labels = [
+        (label, score, model)
+        for label, score, model in library.rows(
+            "SELECT json_extract(entry.value, '$[1]'), score, model.name FROM label "
+            "JOIN model ON model.id = label.model JOIN json_each(model.labels) AS entry "
+            "ON json_extract(entry.value, '$[0]') = label.label WHERE photo = ? ORDER BY score DESC",
+            photo,
+        )
+    ]
+    words = library.rows(
+        "SELECT DISTINCT kind, value FROM word JOIN file ON file.id = word.file WHERE file.photo = ? ORDER BY 1, 2",
+        photo,
+    )
+    said = library.rows("SELECT label, holds FROM said WHERE photo = ? ORDER BY label", known)
+    log = decisions.log(library.connection)
+    holds = {one.id for one in decisions.standing(log)}
+    return About(
+        known,
+        [path for path, gone in files if not gone],
+        [path for path, gone in files if gone],
+        taken,
+        camera,
+        labels,
+        words.fetchall(),
+        [(label, bool(yes)) for label, yes in said],
+        [(one, one.id not in holds) for one in log if known.hex() in (one.photo, one.other)],
+    )
+
+
+def status(library: Library) -> dict[str, Any]:
+    """Counts, folders and models."""
+
+    def count(sql: str) -> int:
+        return int(str(library.value(f"SELECT count(*) FROM {sql}")))
+
+    log = decisions.log(library.connection)
+    said = [one for one in log if one.what != "undo"]
+    holds = {one.id for one in decisions.standing(log)}
+    there = "SELECT photo FROM file WHERE NOT gone"
+    return {
+        "path": str(library.path),
+        "photos": count(f"photo WHERE kind = 'picture' AND id IN ({there})"),
+        "videos": count(f"photo WHERE kind = 'video' AND id IN ({there})"),
+        "files": count("file WHERE NOT gone AND photo IS NOT NULL"),
+        "gone": count("file WHERE gone AND photo IS NOT NULL"),
+        "unreadable": count("file WHERE error != '' AND NOT gone"),
+        "decisions": len(said),
+        "undone": sum(one.id not in holds for one in said),
+        "folders": [path for (path,) in library.rows("SELECT path FROM folder")],
+        "models": library.rows(
+            "SELECT name, (SELECT count(DISTINCT photo) FROM embedding WHERE model = model.id) FROM model"
+        ).fetchall(),
+    }
+
+
+def wrong_with(library: Library) -> list[str]:
+    """What is not sound: pages, references, and whether what holds follows from the log."""
+    wrong = [str(line) for (line,) in library.rows("PRAGMA integrity_check") if line != "ok"]
+    broken = len(library.rows("PRAGMA foreign_key_check").fetchall())
+    if broken:
+        wrong.append(f"{broken:,} rows speak of what is not there.")
+    tables = {"said": "photo, label, holds", "pair": "one, other, same"}
+    before = [library.rows(f"SELECT {columns} FROM {table}").fetchall() for table, columns in tables.items()]
+    with library.writing() as connection:
+        decisions.derive(connection)
+    after = [library.rows(f"SELECT {columns} FROM {table}").fetchall() for table, columns in tables.items()]
+    if before != after:
+        wrong.append("What holds did not follow from what was said; it was derived anew, and now does.")
+    return wrong

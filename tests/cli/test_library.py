@@ -1,0 +1,119 @@
+"""`eyebright index, correct, undo, history, library`: what a person says stays said."""
+
+import json
+import sqlite3
+
+import pytest
+
+
+@pytest.fixture
+def family(eyebright, holiday, colors, monkeypatch, tmp_path):
+    """`eyebright` with a library of its own, in which `holiday` is."""
+    monkeypatch.setenv("EYEBRIGHT_LIBRARY", str(tmp_path / "library"))
+    ended = eyebright("index", holiday, "--model", colors, "--trust")
+    assert ended.code == 1  # one file is torn
+    assert ended.out.startswith("3 new. The library knows 3 photos that are there.\n1 files that are no pictures")
+    assert "torn.jpg: not a picture" in ended.out
+    return eyebright
+
+
+def said(eyebright, photo):
+    return {
+        (one["label"], one["holds"]) for one in json.loads(eyebright("history", photo, "--format", "json").out)["said"]
+    }
+
+
+def test_what_is_said_holds_until_it_is_taken_back(family):
+    assert family("correct", "holiday/red.png", "--is", "Rex", "--not", "wolf").code == 0
+    assert said(family, "holiday/red.png") == {("Rex", True), ("wolf", False)}
+    assert family("undo").out.count("taken back") == 2
+    assert said(family, "holiday/red.png") == set()
+    assert family("undo", "--again").code == 0
+    assert said(family, "holiday/red.png") == {("Rex", True), ("wolf", False)}
+
+
+def test_history_says_who_said_what(family):
+    family("correct", "holiday/red.png", "--is", "Rex")
+    shown = family("history", "holiday/red.png").out
+    assert "you say   Rex" in shown
+    assert "red 1.00" in shown
+    family("undo")
+    assert "Rex (taken back)" in family("history", "holiday/red.png").out
+
+
+def test_a_photo_that_is_gone_is_still_known_by_its_path(family, holiday):
+    (holiday / "red.png").unlink()
+    assert family("correct", "holiday/red.png", "--is", "Rex").code == 0
+    assert said(family, "holiday/red.png") == {("Rex", True)}
+
+
+def test_two_photos_that_are_not_the_same(family):
+    assert family("correct", "--not-same", "holiday/red.png", "holiday/blue.png").code == 0
+    assert "not the same as another one" in family("history", "holiday/blue.png").out
+
+
+def test_what_was_said_can_be_taken_along(family, tmp_path):
+    family("correct", "holiday/red.png", "--is", "Rex")
+    assert family("library", "export", "-o", "said.jsonl").code == 0
+    (tmp_path / "other").mkdir()
+    family("index", "holiday", "--library", "other", "--model", "lite0")
+    assert family("library", "merge", "said.jsonl", "--library", "other").out == "1 decisions are new.\n"
+    assert family("library", "merge", "said.jsonl", "--library", "other").out == "0 decisions are new.\n"
+    shown = json.loads(family("history", "holiday/red.png", "--library", "other", "--format", "json").out)
+    assert shown["said"] == [{"label": "Rex", "holds": True}]
+
+
+def test_status_check_and_backup(family, tmp_path):
+    family("correct", "holiday/red.png", "--is", "Rex")
+    status = json.loads(family("library", "status", "--format", "json").out)
+    assert {key: status[key] for key in ("photos", "gone", "unreadable", "decisions")} == {
+        "photos": 3, "gone": 0, "unreadable": 1, "decisions": 1,
+    }  # fmt: skip
+    assert family("library", "check").out == "The library is sound.\n"
+    assert family("library", "backup", "-o", "copy.db").code == 0
+    assert sqlite3.connect(tmp_path / "copy.db").execute("SELECT label FROM said").fetchall() == [("Rex",)]
+    assert family("library", "backup", "-o", "copy.db").code == 2
+    assert "torn.jpg" in family("library", "status", "--unreadable").out
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("correct", "holiday/red.png"), "Name photos and what is in them"),
+        (("correct", "--is", "Rex"), "Name photos and what is in them"),
+        (("correct", "nosuch.png", "--is", "Rex"), "is no file, and the library knows none of that name"),
+        (("correct", "--same", "holiday/red.png", "holiday/red.png"), "one picture already"),
+        (("undo",), "nothing to undo"),
+        (("undo", "--since", "tomorrow"), "is none"),
+        (("undo", "--since", "25:00"), "is none"),
+        (("undo", "--since", "10:30", "--last", "2"), "stands alone"),
+        (("history", "nosuch.png"), "is no file"),
+        (("index", "nosuch"), "is no folder that can be seen now"),
+        (("library", "merge", "holiday/notes.txt"), "is no decision"),
+        (("library", "merge", "holiday/red.png"), "is not text"),
+        (("library", "status", "--library", "holiday"), "holds no library"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(family, words, why):
+    ended = family(*words)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert why in ended.err
+
+
+def test_a_library_of_a_newer_version_is_left_alone(family, tmp_path):
+    connection = sqlite3.connect(tmp_path / "library" / "library.db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    ended = family("library", "status")
+    assert ended.code == 2
+    assert "newer version" in ended.err
+
+
+@pytest.mark.parametrize("damage", [b"dear diary, this is no database", b"SQLite format 3\0" + b"torn" * 2000])
+def test_a_damaged_library_is_one_sentence(family, tmp_path, damage):
+    for part in (tmp_path / "library").glob("library.db*"):
+        part.unlink()
+    (tmp_path / "library" / "library.db").write_bytes(damage)
+    ended = family("library", "status")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "damaged" in ended.err
