@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 from eyebright.classifier import Classifier  # noqa: E402
 from eyebright.classifier.heads import linear  # noqa: E402
 from eyebright.compression import shipped  # noqa: E402
-from eyebright.compression.quantize import EVEN_STD, quantize, with_even_pixels  # noqa: E402
+from eyebright.compression.quantize import EVEN_STD, quantize, with_even_pixels, with_float_biases  # noqa: E402
 from eyebright.compression.ranges import measure_ranges, ranges_from_json  # noqa: E402
 from eyebright.compression.stem import with_wide_stem  # noqa: E402
 from eyebright.encoders import ENCODERS, Encoder  # noqa: E402
@@ -95,6 +95,14 @@ def test_outputs_keep_their_names_shapes_and_types(full, small):
     assert small.ir_version == full.ir_version
     for output in run(small, parity.pictures(224)):
         assert output.dtype == np.float32
+
+
+def test_biases_in_float_say_the_same_to_the_bit_in_integers_and_in_fewer_bytes(small, tmp_path):
+    lean = with_float_biases(small)
+    for ours, theirs in zip(run(lean, parity.pictures(224)), run(small, parity.pictures(224)), strict=True):
+        assert np.array_equal(ours, theirs)
+    assert optimized(lean, 224, tmp_path)["QLinearConv"] == optimized(small, 224, tmp_path)["QLinearConv"] > 40
+    assert small.ByteSize() - lean.ByteSize() > 60_000
 
 
 def test_every_convolution_runs_in_integers_and_no_pixel_in_float(small, tmp_path):

@@ -131,7 +131,7 @@ def a_feature(file: ModelFile, classifier: Classifier) -> int:
 
 
 def in_int8(classifier: Classifier) -> int:
-    """About the bytes of its parameters once it is quantized: weights, a bias and two scales a channel, more nodes."""
+    """About the bytes of its parameters once it is quantized: weights, a bias and a scale a channel, more nodes."""
     layers = slim.all_sides(classifier)
     found = dict(classifier.named_modules())
-    return sum(found[name].weight.numel() + 12 * c_out + A_LAYER for name, (_, c_out) in layers.items())
+    return sum(found[name].weight.numel() + 8 * c_out + A_LAYER for name, (_, c_out) in layers.items())

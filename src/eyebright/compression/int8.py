@@ -18,7 +18,7 @@ from eyebright.compression import ranges
 from eyebright.compression.contract import Judged, judge
 from eyebright.compression.lighter import How, lightened
 from eyebright.compression.parts import parts, readable
-from eyebright.compression.quantize import quantize, with_even_pixels
+from eyebright.compression.quantize import quantize, with_even_pixels, with_float_biases
 from eyebright.compression.ranges import Ranges
 from eyebright.compression.stem import with_wide_stem
 from eyebright.data import Dataset
@@ -282,8 +282,8 @@ def sealed(
     kept = data.only([*data.part("train").items, *chosen, *data.part("test").items])
     logits: dict[Split, Floats] = {"validation": run(graph, case.choosing)}
     spec = file.metadata.input
-    wide = with_wide_stem(graph, spec.sizes or [spec.size])
-    return finish(wide, kept, logits, spec, card, like=file.metadata).data
+    small = with_float_biases(with_wide_stem(graph, spec.sizes or [spec.size]))
+    return finish(small, kept, logits, spec, card, like=file.metadata).data
 
 
 def told(found: Way, allowed: Allowed) -> str:

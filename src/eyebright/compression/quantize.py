@@ -186,6 +186,36 @@ def tidy(model: ModelProto) -> None:
     model.graph.initializer.extend(kept)
 
 
+def with_float_biases(model: ModelProto) -> ModelProto:
+    """The int8 graph with the biases of its convolutions in float: it answers as before, and is smaller.
+
+    Held in 32 bits each, a bias has a scale beside it that says nothing new: of weights and of what comes in. ONNX
+    Runtime computes it from these and stays with integers (1.22 and 1.32 do).
+    """
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    maker = makers(copy)
+    for node in list(copy.graph.node):
+        held = maker.get(node.input[2]) if node.op_type == "Conv" and len(node.input) > 2 else None
+        if held is None or held.op_type != "DequantizeLinear":
+            continue
+        steps, scale = (constant(copy, name) for name in held.input[:2])
+        if steps.dtype != np.int32:
+            continue
+        name = held.input[0].removesuffix("_quantized")
+        copy.graph.initializer.append(
+            numpy_helper.from_array((steps * scale.astype(np.float64)).astype(np.float32), name)
+        )
+        reconnect(copy, held.output[0], name)
+        copy.graph.node.remove(held)
+    used = {name for node in copy.graph.node for name in node.input}
+    kept = [tensor for tensor in copy.graph.initializer if tensor.name in used]
+    del copy.graph.initializer[:]
+    copy.graph.initializer.extend(kept)
+    onnx.checker.check_model(copy)
+    return copy
+
+
 def pixel_range(model: ModelProto) -> Ranges:
     """The range of the normalized pixels, which is known without measuring."""
     chain = normalization(model)
