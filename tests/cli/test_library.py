@@ -52,6 +52,13 @@ def test_two_photos_that_are_not_the_same(family):
     assert "not the same as another one" in family("history", "holiday/blue.png").out
 
 
+def test_albums_are_said_like_all_else(family):
+    family("correct", "holiday/red.png", "holiday/blue.png", "--in", "Brittany 2023")
+    family("correct", "holiday/red.png", "--out", "Brittany 2023")
+    assert "album     Brittany 2023" in family("history", "holiday/blue.png").out
+    assert "album     " not in family("history", "holiday/red.png").out
+
+
 def test_what_was_said_can_be_taken_along(family, tmp_path):
     family("correct", "holiday/red.png", "--is", "Rex")
     assert family("library", "export", "-o", "said.jsonl").code == 0

@@ -22,7 +22,8 @@ def library(tmp_path):
 
 
 def holds(library):
-    said = {(photo, label): bool(yes) for photo, label, yes in library.rows("SELECT photo, label, holds FROM said")}
+    rows = library.rows("SELECT photo, label, holds FROM said WHERE kind = 'label'")
+    said = {(photo, label): bool(yes) for photo, label, yes in rows}
     pairs = {(one, two): bool(same) for one, two, same in library.rows("SELECT one, other, same FROM pair")}
     return said, pairs
 
@@ -72,6 +73,16 @@ def test_all_since_a_moment_is_undone(library):
     decisions.record(library, [Said("is", CAT, label="later")])
     decisions.undo(library, since=late[0].at)
     assert holds(library)[0] == {(CAT, "early"): True}
+
+
+def test_an_album_is_what_was_put_into_it(library):
+    decisions.record(
+        library, [Said("in", CAT, label="trip"), Said("in", DOG, label="trip"), Said("is", CAT, label="trip")]
+    )
+    decisions.record(library, [Said("out", DOG, label="trip")])
+    inside = library.rows("SELECT photo FROM said WHERE kind = 'album' AND label = 'trip' AND holds").fetchall()
+    assert inside == [(CAT,)]
+    assert holds(library)[0] == {(CAT, "trip"): True}
 
 
 def test_nothing_to_undo_is_said(library):
@@ -129,7 +140,7 @@ def test_a_broken_log_adds_nothing(library, line):
 
 
 photos = st.sampled_from([CAT, DOG, OWL])
-about_one = st.tuples(st.sampled_from(["is", "not"]), photos, st.just(b""), st.sampled_from(["a", "b"]))
+about_one = st.tuples(st.sampled_from(["is", "not", "in", "out"]), photos, st.just(b""), st.sampled_from(["a", "b"]))
 about_two = st.tuples(st.sampled_from(["same", "not-same"]), st.just(CAT), st.sampled_from([DOG, OWL]))
 saids = (about_one | about_two).map(lambda values: Said(*values))
 steps = st.lists(st.one_of(st.lists(saids, min_size=1, max_size=3), st.sampled_from(["undo", "redo"])), max_size=12)

@@ -9,6 +9,7 @@ from eyebright.errors import BadRequest, CannotWrite
 from eyebright.library import Library, decisions, indexer
 from eyebright.library.decisions import Said
 from eyebright.library.indexer import alone, index
+from eyebright.library.photos import status
 from pictures import color_recognizer, encoded, noise, plain, turned, video
 
 
@@ -124,7 +125,9 @@ def test_a_stop_loses_nothing_that_was_written(library, photos, recognizer, monk
 
     with pytest.raises(KeyboardInterrupt):
         index(library, [photos], recognizer, tell=stop)
+    assert status(library)["stopped"]
     rest = index(library, [photos], recognizer)
+    assert not status(library)["stopped"]
     assert rest.same == 2
     assert rest.looked + rest.others == 4
 

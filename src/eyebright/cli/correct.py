@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 @click.argument("photos", nargs=-1, type=click.Path(readable=False))
 @click.option("--is", "is_", metavar="LABEL", multiple=True, help="This is in all of these photos; may be repeated.")
 @click.option("--not", "not_", metavar="LABEL", multiple=True, help="This is in none of them; may be repeated.")
+@click.option("--in", "in_", metavar="ALBUM", multiple=True, help="Put them into an album; may be repeated.")
+@click.option("--out", "out", metavar="ALBUM", multiple=True, help="Take them out of an album; may be repeated.")
 @click.option("--same", nargs=2, metavar="A B", type=click.Path(readable=False), help="These two are one picture.")
 @click.option("--not-same", nargs=2, metavar="A B", type=click.Path(readable=False), help="These two are not.")
 @options.library
@@ -24,6 +26,8 @@ def command(
     photos: tuple[str, ...],
     is_: tuple[str, ...],
     not_: tuple[str, ...],
+    in_: tuple[str, ...],
+    out: tuple[str, ...],
     same: tuple[str, str] | None,
     not_same: tuple[str, str] | None,
     folder: str,
@@ -36,21 +40,24 @@ def command(
 
     \b
       eyebright correct rex1.jpg rex2.jpg --is Rex --not wolf
+      eyebright correct beach/*.jpg --in "Brittany 2023"
       eyebright correct --not-same IMG_1.jpg IMG_2.jpg
     """
     from eyebright.library import Library, decisions
     from eyebright.library.photos import identity_of
 
-    if bool(photos) != bool(is_ or not_):
-        raise BadRequest("Name photos and what is in them: eyebright correct PHOTO... --is LABEL or --not LABEL.")
+    if bool(photos) != bool(is_ or not_ or in_ or out):
+        raise BadRequest(
+            "Name photos and what is in them: eyebright correct PHOTO... --is LABEL, --not LABEL, --in ALBUM."
+        )
     if not (photos or same or not_same):
-        raise BadRequest("Nothing was said: give --is, --not, --same or --not-same.")
+        raise BadRequest("Nothing was said: give --is, --not, --in, --out, --same or --not-same.")
     with Library(folder) as library:
         step: list[Said] = []
         for photo in photos:
             known = identity_of(library, photo)
-            step += [decisions.Said("is", known, label=label) for label in is_]
-            step += [decisions.Said("not", known, label=label) for label in not_]
+            of: dict[decisions.What, tuple[str, ...]] = {"is": is_, "not": not_, "in": in_, "out": out}
+            step += [decisions.Said(what, known, label=label) for what, labels in of.items() for label in labels]
         pairs: list[tuple[decisions.What, tuple[str, str] | None]] = [("same", same), ("not-same", not_same)]
         for what, pair in pairs:
             if pair:

@@ -44,6 +44,7 @@ def lines(known: "About") -> list[str]:
     if facts:
         found.append(f"taken     {', '.join(facts)}")
     found += [f"you say   {'' if yes else 'not '}{label}" for label, yes in known.said]
+    found += [f"album     {album}" for album in known.albums]
     found += [f"its file  {kind}: {value}" for kind, value in known.words]
     found += [f"{model:<9} {label} {score:.2f}" for label, score, model in known.labels[:5]]
     name = known.paths[0] if known.paths else known.gone[0] if known.gone else ""
@@ -61,6 +62,7 @@ def as_json(known: "About") -> dict[str, Any]:
         "taken": known.taken,
         "camera": known.camera,
         "said": [{"label": label, "holds": yes} for label, yes in known.said],
+        "albums": known.albums,
         "words": [{"kind": kind, "value": value} for kind, value in known.words],
         "labels": [{"label": label, "score": score, "model": model} for label, score, model in known.labels],
         "history": [

@@ -53,6 +53,8 @@ def status(folder: str = "", unreadable: bool = False, form: str = "text") -> in
         f"{found['files']:,} files; {found['gone']:,} files are gone, {found['unreadable']:,} could not be read."
     )
     click.echo(f"You said {found['decisions']:,} things, {found['undone']:,} of them taken back.")
+    if found["stopped"]:
+        click.echo("The last index run was stopped before its end, or is at work; the next one goes on.")
     for path in found["folders"]:
         click.echo(f"folder  {options.one_line(path)}")
     for name, photos in found["models"]:

@@ -46,7 +46,13 @@ def sentence(what: str, photo: str, label: str) -> str:
     'a.jpg is not wolf'
     """
     photo = options.one_line(photo) or "a photo"
-    put = {"is": f"{photo} is {label}", "not": f"{photo} is not {label}", "undo": "an undo"}
+    put = {
+        "is": f"{photo} is {label}",
+        "not": f"{photo} is not {label}",
+        "in": f"{photo} is in the album {label}",
+        "out": f"{photo} is not in the album {label}",
+        "undo": "an undo",
+    }
     return put.get(what) or f"{photo} is {'not ' if what == 'not-same' else ''}the same as another one"
 
 

@@ -19,8 +19,9 @@ from eyebright.errors import BadRequest
 from eyebright.library.database import Library
 from eyebright.library.identity import BYTES
 
-What = Literal["is", "not", "same", "not-same", "undo"]
-ABOUT_ONE, ABOUT_TWO = ("is", "not"), ("same", "not-same")
+What = Literal["is", "not", "in", "out", "same", "not-same", "undo"]
+ABOUT_ONE, ABOUT_TWO = ("is", "not", "in", "out"), ("same", "not-same")
+KINDS = {"is": "label", "not": "label", "in": "album", "out": "album"}
 LONGEST = 200
 """Letters of a label."""
 LONGEST_LINE = 2000
@@ -34,6 +35,7 @@ class Said(NamedTuple):
     """An identity."""
     other: bytes = b""
     label: str = ""
+    """Or an album, of `in` and `out`."""
     undoes: str = ""
 
 
@@ -88,7 +90,7 @@ def checked(said: Said) -> Said:
     """With a tidy label, and pairs in their order. Raises BadRequest."""
     label = " ".join(said.label.split())
     if said.what in ABOUT_ONE and not 0 < len(label) <= LONGEST:
-        raise BadRequest(f"A label has 1 to {LONGEST} letters.")
+        raise BadRequest(f"A label or album has 1 to {LONGEST} letters.")
     photo, other = said.photo, said.other
     if said.what in ABOUT_TWO:
         if photo == other:
@@ -128,8 +130,8 @@ def derive(connection: sqlite3.Connection) -> None:
 
 def apply(connection: sqlite3.Connection, one: Decision) -> None:
     if one.what in ABOUT_ONE:
-        values = blob(one.photo), one.label, one.what == "is", one.id
-        connection.execute("INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?)", values)
+        values = blob(one.photo), KINDS[one.what], one.label, one.what in ("is", "in"), one.id
+        connection.execute("INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?, ?)", values)
     elif one.what in ABOUT_TWO:
         pair = blob(one.photo), blob(one.other), one.what == "same", one.id
         connection.execute("INSERT OR REPLACE INTO pair VALUES (?, ?, ?, ?)", pair)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,6 +91,10 @@ class Indexed:
     others: int = 0
     """Files that are neither pictures nor videos."""
 
+    def counts(self) -> dict[str, int]:
+        names = ("new", "changed", "moved", "same", "gone", "others")
+        return {**{name: getattr(self, name) for name in names}, "unreadable": len(self.unreadable)}
+
     @property
     def looked(self) -> int:
         return self.new + self.changed + self.moved + len(self.unreadable)
@@ -115,9 +120,25 @@ def index(
     with alone(library):
         model = model_of(library, recognizer)
         here = Here(library, recognizer, model)
-        for folder in folders:
-            here.folder(folder, done, tell, emptied)
+        with job(library, "index", done.counts):
+            for folder in folders:
+                here.folder(folder, done, tell, emptied)
     return done
+
+
+@contextmanager
+def job(library: Library, what: str, result: Callable[[], dict[str, int]]) -> Iterator[None]:
+    """A row that says when this began and, unless it was stopped, how it ended."""
+    with library.writing() as connection:
+        row = connection.execute("INSERT INTO job (what, began) VALUES (?, ?)", (what, now())).lastrowid
+    yield
+    with library.writing() as connection:
+        values = now(), msgspec.json.encode(result()).decode(), row
+        connection.execute("UPDATE job SET ended = ?, result = ? WHERE id = ?", values)
+
+
+def now() -> str:
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 @contextmanager

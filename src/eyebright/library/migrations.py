@@ -65,10 +65,10 @@ CREATE TABLE decision (                 -- the log of what a person said; rows a
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     at TEXT NOT NULL,                   -- UTC, 2026-07-01T08:30:00.000000
-    what TEXT NOT NULL,                 -- is, not, same, not-same, undo
+    what TEXT NOT NULL,                 -- is, not, in, out, same, not-same, undo
     photo BLOB,                         -- identity
     other BLOB,                         -- identity, of same and not-same
-    label TEXT,
+    label TEXT,                         -- or the name of an album, of in and out
     undoes TEXT                         -- id of a decision
 );
 CREATE INDEX decision_photo ON decision (photo);
@@ -77,10 +77,11 @@ CREATE TRIGGER decision_stays BEFORE DELETE ON decision BEGIN SELECT RAISE(ABORT
 CREATE TRIGGER decision_holds BEFORE UPDATE ON decision BEGIN SELECT RAISE(ABORT, 'decisions are never changed'); END;
 CREATE TABLE said (                     -- derived from decision: what holds now
     photo BLOB NOT NULL,
+    kind TEXT NOT NULL,                 -- label, album
     label TEXT NOT NULL,
     holds INTEGER NOT NULL,
     decision TEXT NOT NULL,
-    PRIMARY KEY (photo, label)
+    PRIMARY KEY (photo, kind, label)
 ) WITHOUT ROWID;
 CREATE TABLE pair (                     -- derived from decision; one < other
     one BLOB NOT NULL,
@@ -89,7 +90,13 @@ CREATE TABLE pair (                     -- derived from decision; one < other
     decision TEXT NOT NULL,
     PRIMARY KEY (one, other)
 ) WITHOUT ROWID;
-CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE job (
+    id INTEGER PRIMARY KEY,
+    what TEXT NOT NULL,                 -- index
+    began TEXT NOT NULL,                -- UTC
+    ended TEXT,                         -- none while it runs, and where it was stopped
+    result TEXT                         -- JSON
+);
 """
 STEPS = (FIRST,)
 """What turns a library of version N into one of version N + 1."""

@@ -26,6 +26,7 @@ class About(NamedTuple):
     """Kind and value of what its files say."""
     said: list[tuple[str, bool]]
     """What holds, by a person: the label, and whether it is in the photo."""
+    albums: list[str]
     history: list[tuple[Decision, bool]]
     """All that was ever said, undos apart, and whether it is taken back now."""
 
@@ -69,7 +70,7 @@ def about(library: Library, known: bytes) -> About:
         "SELECT DISTINCT kind, value FROM word JOIN file ON file.id = word.file WHERE file.photo = ? ORDER BY 1, 2",
         photo,
     )
-    said = library.rows("SELECT label, holds FROM said WHERE photo = ? ORDER BY label", known)
+    said = library.rows("SELECT label, holds, kind FROM said WHERE photo = ? ORDER BY label", known).fetchall()
     log = decisions.log(library.connection)
     holds = {one.id for one in decisions.standing(log)}
     return About(
@@ -80,7 +81,8 @@ def about(library: Library, known: bytes) -> About:
         camera,
         labels,
         words.fetchall(),
-        [(label, bool(yes)) for label, yes in said],
+        [(label, bool(yes)) for label, yes, kind in said if kind == "label"],
+        [label for label, yes, kind in said if kind == "album" and yes],
         [(one, one.id not in holds) for one in log if known.hex() in (one.photo, one.other)],
     )
 
@@ -104,6 +106,9 @@ def status(library: Library) -> dict[str, Any]:
         "unreadable": count("file WHERE error != '' AND NOT gone"),
         "decisions": len(said),
         "undone": sum(one.id not in holds for one in said),
+        "stopped": library.value("SELECT ended FROM job WHERE what = 'index' ORDER BY id DESC LIMIT 1") is None
+        and count("job") > 0,
+        "indexed": library.value("SELECT max(ended) FROM job WHERE what = 'index'"),
         "folders": [path for (path,) in library.rows("SELECT path FROM folder")],
         "models": library.rows(
             "SELECT name, (SELECT count(DISTINCT photo) FROM embedding WHERE model = model.id) FROM model"
@@ -117,7 +122,7 @@ def wrong_with(library: Library) -> list[str]:
     broken = len(library.rows("PRAGMA foreign_key_check").fetchall())
     if broken:
         wrong.append(f"{broken:,} rows speak of what is not there.")
-    tables = {"said": "photo, label, holds", "pair": "one, other, same"}
+    tables = {"said": "photo, kind, label, holds", "pair": "one, other, same"}
     before = [library.rows(f"SELECT {columns} FROM {table}").fetchall() for table, columns in tables.items()]
     with library.writing() as connection:
         decisions.derive(connection)
