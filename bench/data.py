@@ -4,7 +4,9 @@ import io
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,32 @@ def small_photos(where: Path, count: int) -> Path:
     return where
 
 
+ALBUMS = ("imagenet-sample.zip", "clothing.zip", "street-fashion.zip", "fire.zip")
+
+
+def different_photos(where: Path, count: int) -> Path:
+    """A folder of `count` photos, no two the same: all of the archives of photos, a folder each, then CIFAR-10's."""
+    taken = 0
+    for name in ALBUMS:
+        with zipfile.ZipFile(folder() / name) as archive:
+            for member in sorted(archive.namelist()):
+                if member.lower().endswith((".jpg", ".jpeg")) and taken < count:
+                    taken += _placed(where / member, lambda member=member, archive=archive: archive.read(member))
+    if taken < count:
+        with tarfile.open(folder() / "cifar10.tar.xz") as archive:
+            for member in archive:
+                if member.isfile() and member.name.endswith(".jpg") and taken < count:
+                    taken += _placed(where / member.name, archive.extractfile(member).read)
+    return where
+
+
+def _placed(path: Path, read: Callable[[], bytes]) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.write_bytes(read())
+    return 1
+
+
 def patterns(root: Path, seed: int, train: int, rest: int) -> None:
     """Three kinds of patterns in random colors: so many of each to learn from, and to validate and to test by."""
     random = np.random.default_rng(seed)
@@ -77,11 +105,12 @@ def patterns(root: Path, seed: int, train: int, rest: int) -> None:
 
 
 def in_a_process(function: str, where: Path, count: int) -> Path:
-    """`large_photos` or `small_photos` in a process of its own, which takes the memory that it needs with it."""
+    """One of the functions below in a process of its own, which takes the memory that it needs with it."""
     command = [sys.executable, __file__, function, str(where), str(count)]
     subprocess.run(command, check=True)
     return where
 
 
 if __name__ == "__main__":
-    {"large_photos": large_photos, "small_photos": small_photos}[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
+    makers = {"large_photos": large_photos, "small_photos": small_photos, "different_photos": different_photos}
+    makers[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
