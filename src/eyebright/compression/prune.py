@@ -58,8 +58,8 @@ RECOVERY = 24
 RECOVERY_RATE = 3e-4
 RATE, MIXUP = 1.2e-4, 0.4
 """Of the fine-tuning, at the full size of pictures. Lite0 down to half its weights on clothing, one seed, the loss on
-validation, nine tenths of it nearness to the teacher: 0.2658 after eight passes at a rate of 3e-4 and 0.86 of the size,
-0.2644 with this mixup (with a mixup of 1 it rose), 0.2631 at this rate, and 0.2604 after six passes at the full size."""
+validation, nine tenths of it nearness to the teacher: 0.2658 after eight passes at a rate of 3e-4 and 0.86 of the
+size, 0.2644 with this mixup (with 1 it rose), 0.2631 at this rate, and 0.2604 after six passes at the full size."""
 SHAPE = ("encoder", "weights", "width", "depth", "colors", "size", "head")
 """Keys that say which network it is: a child has its own."""
 KEPT = (
