@@ -124,3 +124,63 @@ def test_a_damaged_library_is_one_sentence(family, tmp_path, damage):
     ended = family("library", "status")
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert "damaged" in ended.err
+
+
+def shown(ended):
+    assert ended.code == 0, ended.err
+    return [json.loads(line) for line in ended.out.splitlines()]
+
+
+def test_search_by_words_finds_what_models_files_and_people_say(family):
+    search = ("search", "--format", "json")
+    (red,) = shown(family(*search, "red"))
+    assert red["source"].endswith("red.png")
+    assert red["why"].startswith("red 1.00")
+    family("correct", "holiday/blue.png", "--is", "Rex")
+    assert [hit["source"].rpartition("/")[2] for hit in shown(family(*search, "REX"))] == ["blue.png"]
+    assert shown(family(*search, "rex", "red")) == [{"nothing_similar": True, "nearest": []}]
+
+
+def test_what_is_said_outranks_the_model_in_a_search(family):
+    family("correct", "holiday/red.png", "--not", "red")
+    assert shown(family("search", "--format", "json", "red"))[0] == {"nothing_similar": True, "nearest": []}
+
+
+def test_search_by_a_picture_from_elsewhere_and_by_one_of_the_library(family, colors, tmp_path):
+    (tmp_path / "query.png").write_bytes((tmp_path / "holiday" / "green.png").read_bytes())
+    by_image = ("search", "--image", "query.png", "--model", colors, "--trust", "--format", "json", "--top", "2")
+    assert shown(family(*by_image))[0]["source"].endswith("green.png")
+    green, other = shown(family("search", "--like", "holiday/green.png", "--format", "json", "--top", "2"))
+    assert (green["score"], other["score"] < 0.9) == (1.0, True)
+    by_id = shown(family("search", "--like", green["id"], "--unlike", other["id"], "--format", "json", "--top", "3"))
+    assert by_id[-1]["source"] == other["source"]
+    among = shown(family("search", "--like", green["id"], "--format", "json", "blue"))
+    assert [hit["source"].rpartition("/")[2] for hit in among] == ["blue.png"]
+
+
+def test_a_photo_that_is_gone_is_not_found(family, holiday, colors):
+    (holiday / "red.png").unlink()
+    family("index", holiday, "--model", colors, "--trust")
+    assert "nothing_similar" in family("search", "red", "--format", "json").out
+    assert "red.png" not in family("search", "--like", "holiday/blue.png").out
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("search", "..."), "Say what to look for"),
+        (("search", "--crop", "0,0,1,1", "dog"), "is a part of --image"),
+        (("search", "--unlike", "1", "dog"), "needs something to be near"),
+        (("search", "--like", "999"), "has not seen photo 999"),
+        (("search", "--like", "nosuch.png"), "is no file"),
+        (("search", "--image", "holiday/red.png"), "has not seen this library"),
+        (("search", "--image", "holiday/torn.jpg", "--model", "MODEL", "--trust"), "not a picture"),
+        (("search", "--image", "holiday/red.png", "--crop", "1,2", "--model", "MODEL", "--trust"), "no such box"),
+        (("search", "--image", "holiday/red.png", "--crop", "9,9,999,9", "--model", "MODEL", "--trust"), "no part of"),
+    ],
+)
+def test_a_search_that_cannot_be_meant_is_one_sentence(family, colors, words, why):
+    ended = family(*(colors if word == "MODEL" else word for word in words))
+    assert ended.code in (1, 2)
+    assert ended.err.count("\n") == 1
+    assert why in ended.err

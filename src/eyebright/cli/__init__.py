@@ -24,6 +24,7 @@ VERBS = {
     "predict": "Name what is in photos, folders and videos.",
     "embed": "Write the embeddings of pictures, for search and for teaching.",
     "index": "Bring the library up to date with folders of photos.",
+    "search": "Find photos of the library, by picture or by words.",
     "correct": "Tell the library what is in photos; it never forgets.",
     "undo": "Take back what was said of photos.",
     "history": "Show what is known of a photo, and who said it.",

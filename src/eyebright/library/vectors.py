@@ -66,7 +66,7 @@ class Vectors:
             given = (self.model, self.scan.newest)
         best: dict[int, Near] = {}
         for found, times, vectors in self.read(where, *given):
-            scores = vectors.astype(np.float32) @ query
+            scores = np.clip(vectors.astype(np.float32) @ query, -1, 1)  # 16 bits make them a little too long
             for at in np.argsort(-scores, kind="stable")[: 4 * count].tolist():
                 near = Near(int(found[at]), float(scores[at]), float(times[at]))
                 if near.photo not in best or best[near.photo].score < near.score:

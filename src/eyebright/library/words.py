@@ -1,0 +1,203 @@
+"""Words of a search to photos: labels and what stands above them, what a person said, dates, files, cameras.
+
+"dog beach 2023" asks for photos that all three are true of. Where a label has several words they are taken together
+("golden retriever"). What a person said decides over any model: a photo that is not a dog is not found as one.
+"""
+
+import calendar
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from eyebright.library.database import Library
+
+LONGEST = 4
+"""Words of one name."""
+LEAST = 0.15
+"""Score from which on a model's label is worth showing, the best first."""
+SAID, WRITTEN, NAMED = 2.0, 1.5, 0.5
+"""What counts for how much: said by a person, written into the file, in the name of a file or folder."""
+_DATE = re.compile(r"((?:18|19|20)\d\d)(?:-(\d\d)(?:-(\d\d))?)?$")
+_MONTHS = {
+    name.lower(): at for names in (calendar.month_name, calendar.month_abbr) for at, name in enumerate(names) if at
+}
+
+
+class Match(NamedTuple):
+    """That one part of a search is true of a photo."""
+
+    score: float
+    why: str
+
+
+Matches = dict[int, Match]
+"""By photo."""
+
+
+class Labels:
+    """All names that the models of a library know, and where they stand."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.named: dict[str, list[tuple[int, str, str]]] = {}
+        """Name, in small letters -> (model, id, label)."""
+        self.others: dict[str, list[tuple[int, str, str]]] = {}
+        """The same for each of several names in one label, as "wolf or coyote"."""
+        for model, text in library.rows("SELECT id, labels FROM model"):
+            for node, label, _ in msgspec.json.decode(text):
+                first, *more = names(label)
+                self.named.setdefault(first, []).append((model, node, label))
+                for name in more:
+                    self.others.setdefault(name, []).append((model, node, label))
+
+    def meant(self, words: str) -> list[tuple[int, str, str]]:
+        """The nodes that a name means: those called so, else kinds of it ("timber wolf"), else what may be it."""
+        forms = singular(words)
+        for form in forms:
+            if form in self.named:
+                return self.named[form]
+        for form in forms:
+            kinds = [nodes for name, nodes in self.named.items() if name.endswith(f" {form}") and " or " not in name]
+            if kinds:
+                return [node for nodes in kinds for node in nodes]
+        return next((self.others[form] for form in forms if form in self.others), [])
+
+    def matches(self, words: str) -> Matches:
+        found: Matches = {}
+        for model, node, label in self.meant(words):
+            rows = self.library.rows(
+                "SELECT photo, score FROM label WHERE model = ? AND label = ? AND score >= ?", model, node, LEAST
+            )
+            better(found, {photo: Match(score, f"{label} {score:.2f}") for photo, score in rows})
+        return found
+
+
+def names(label: str) -> list[str]:
+    """A label in small letters as people say it, and then each of several alternatives.
+
+    >>> names("weasel, otter or badger"), names("dipper (bird)")
+    (['weasel, otter or badger', 'weasel', 'otter', 'badger'], ['dipper'])
+    """
+    plain = re.sub(r"\s*\(.*?\)", "", label).casefold()
+    parts = [part.strip() for part in re.split(r",| or ", plain)]
+    return [plain, *parts] if len(parts) > 1 else [plain]
+
+
+def singular(words: str) -> list[str]:
+    """What may be meant by a word in the plural.
+
+    >>> singular("foxes"), singular("dog")
+    (['foxes', 'foxe', 'fox'], ['dog'])
+    """
+    found = [words]
+    if len(words) > 3 and words.endswith("s") and not words.endswith("ss"):
+        found.append(words[:-1])
+        if words.endswith("ies"):
+            found.append(words[:-3] + "y")
+        elif words.endswith("es"):
+            found.append(words[:-2])
+    return found
+
+
+def better(found: Matches, more: Mapping[int, Match]) -> None:
+    for photo, match in more.items():
+        if photo not in found or found[photo].score < match.score:
+            found[photo] = match
+
+
+def search(library: Library, text: str) -> Matches:
+    """Photos that all parts of a text are true of, with why."""
+    labels = Labels(library)
+    whole: Matches | None = None
+    for part in parts(library, labels, text):
+        found = matches(library, labels, part)
+        if whole is None:
+            whole = found
+        else:
+            both = whole.keys() & found.keys()
+            whole = {
+                photo: Match(whole[photo].score + found[photo].score, f"{whole[photo].why}, {found[photo].why}")
+                for photo in both
+            }
+        if not whole:
+            break
+    return whole or {}
+
+
+def parts(library: Library, labels: Labels, text: str) -> Iterator[str]:
+    """The words of a text, those of one name together."""
+    words = [word.strip(".,;:!?\"'()").casefold() for word in text.split()]
+    words = [word for word in words if word]
+    at = 0
+    while at < len(words):
+        for count in range(min(LONGEST, len(words) - at), 0, -1):
+            name = " ".join(words[at : at + count])
+            if count == 1 or labels.meant(name) or known(library, name):
+                yield name
+                at += count
+                break
+
+
+def known(library: Library, name: str) -> bool:
+    """Whether a person said or wrote just that."""
+    found = library.value(
+        "SELECT EXISTS (SELECT 1 FROM said WHERE label = ?1 COLLATE NOCASE) "
+        "OR EXISTS (SELECT 1 FROM word WHERE value = ?1 COLLATE NOCASE)",
+        name,
+    )
+    return bool(found)
+
+
+def matches(library: Library, labels: Labels, part: str) -> Matches:
+    """Photos that one part is true of."""
+    date = dated(library, part)
+    if date is not None:
+        return date
+    found = labels.matches(part)
+    like = f"%{escaped(part)}%"
+    rows = library.rows(
+        "SELECT photo, kind, value FROM word JOIN file ON file.id = word.file "
+        "WHERE value LIKE ? ESCAPE '\\' AND photo IS NOT NULL",
+        like,
+    )
+    better(found, {photo: Match(WRITTEN, f"{kind}: {value}") for photo, kind, value in rows})
+    rows = library.rows("SELECT id, camera FROM photo WHERE camera LIKE ? ESCAPE '\\'", like)
+    better(found, {photo: Match(NAMED, camera) for photo, camera in rows})
+    rows = library.rows(
+        "SELECT photo, path FROM file WHERE path LIKE ? ESCAPE '\\' AND photo IS NOT NULL AND NOT gone", like
+    )
+    better(found, {photo: Match(NAMED, "its path") for photo, path in rows})
+    rows = library.rows(
+        "SELECT photo.id, label, holds, said.kind FROM said JOIN photo ON photo.identity = said.photo "
+        "WHERE label = ? COLLATE NOCASE",
+        part,
+    )
+    for photo, label, holds, kind in rows:
+        if holds:
+            better(found, {photo: Match(SAID, f"you said {label}" if kind == "label" else f"album {label}")})
+        elif kind == "label":
+            found.pop(photo, None)
+    return found
+
+
+def dated(library: Library, part: str) -> Matches | None:
+    """Photos of a year, month or day; None for what is none."""
+    month = _MONTHS.get(part)
+    if month:
+        rows = library.rows("SELECT id, taken FROM photo WHERE substr(taken, 6, 2) = ?", f"{month:02}")
+    elif _DATE.match(part):
+        rows = library.rows("SELECT id, taken FROM photo WHERE taken LIKE ?", f"{part}%")
+    else:
+        return None
+    return {photo: Match(NAMED, taken[:10]) for photo, taken in rows}
+
+
+def escaped(text: str) -> str:
+    r"""Text for LIKE, in which nothing stands for something else.
+
+    >>> print(escaped("100%_"))
+    100\%\_
+    """
+    return re.sub(r"([\\%_])", r"\\\1", text)
