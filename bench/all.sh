@@ -47,6 +47,7 @@ say fit && "$python" bench/fit/fit.py "$work/fit"
 say killed while fitting && "$python" bench/fit/kill_fit.py && "$python" bench/fit/kill_frontier.py
 say the same twice && "$python" bench/fit/same_twice.py && "$python" bench/fit/device_profile.py
 say the width multiplier && "$python" bench/fit/widths.py "$work/widths" --time 1h
+say nothing said is lost && "$python" bench/library/moves.py "$work/moves" && "$python" bench/library/kill.py
 # bench/fit/frontier.py and bench/fit/prune.py take a run of `eyebright train` and hours: their docstrings say how.
 # bench/doubt.py wants an environment with cleanlab; its docstring says how.
 # bench/learn/compare.py and bench/learn/scratch.py take hours and the answers of bench/baselines: their docstrings say how.
