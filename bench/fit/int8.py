@@ -30,7 +30,7 @@ from PIL import Image
 
 from eyebright import modelfile, models
 from eyebright.compression import int8
-from eyebright.compression.quantize import with_even_pixels
+from eyebright.compression.quantize import with_even_pixels, with_float_biases
 from eyebright.compression.ranges import of_all_values, of_least_error
 from eyebright.data import Dataset
 from eyebright.data.dataset import Item
@@ -107,7 +107,8 @@ def of_imagenet(name: str, file: ModelFile) -> None:
     best = min(tried, key=lambda how: tried[how].far)
     for how, way in tried.items():
         mark = ", the nearer" if how == best else ""
-        row.tell(f"ours, ranges {how}{mark}", way.graph, int8.run(way.graph, photos[~calibrates]))
+        small = with_float_biases(way.graph)
+        row.tell(f"ours, ranges {how}{mark}", small, int8.run(small, photos[~calibrates]))
     if lite0:
         ships = modelfile.read(models.path("lite0"))
         shipped = onnx.load_from_string(ships.data)
