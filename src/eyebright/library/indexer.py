@@ -29,7 +29,7 @@ from eyebright.library.metadata import Metadata
 from eyebright.library.walk import Found, walk, whole
 from eyebright.preprocessing import Pixels, fit, shorter_side
 from eyebright.recognize import Recognizer
-from eyebright.recognize.sources import NAMES
+from eyebright.recognize.sources import NAMES, name_of
 from eyebright.recognize.stream import in_order
 from eyebright.recognize.video import Every, frames
 
@@ -206,10 +206,10 @@ class Here:
             )
         with self.library.writing() as connection:
             connection.execute("INSERT OR IGNORE INTO folder VALUES (CAST(? AS TEXT))", (text_of(folder),))
-            connection.executemany("UPDATE file SET gone = 0 WHERE id = ?", [(one,) for one in back])
+            mark(connection, back, 0)
         self.take(wanted, known, done, tell)
         with self.library.writing() as connection:
-            connection.executemany("UPDATE file SET gone = 1 WHERE id = ?", [(one,) for one in missing])
+            mark(connection, missing, 1)
         done.gone += len(missing)
 
     def known(self, folder: str) -> Iterable[tuple[Any, ...]]:
@@ -332,6 +332,8 @@ class Here:
         connection.execute("DELETE FROM word WHERE file = ?", (file,))
         words = [(file, kind, value) for kind, value in one.metadata.words]
         connection.executemany("INSERT OR IGNORE INTO word VALUES (?, ?, ?)", words)
+        for touched in {photo, before.photo if before else None} - {None}:
+            describe(connection, touched)
 
     def photo(self, connection: sqlite3.Connection, one: Looked) -> int:
         """The row of a photo, with what this model says of it."""
@@ -358,6 +360,39 @@ class Here:
             )
             self.photos[one.identity] = photo
         return int(photo)
+
+
+def mark(connection: sqlite3.Connection, files: Sequence[int], gone: int) -> None:
+    """Files that went or came back."""
+    for file in files:
+        (photo,) = connection.execute("UPDATE file SET gone = ? WHERE id = ? RETURNING photo", (gone, file)).fetchone()
+        if photo is not None:
+            describe(connection, photo)
+
+
+def describe(connection: sqlite3.Connection, photo: int | None) -> None:
+    """What can be searched of a photo, from the files of it that are there, or else were."""
+    files = connection.execute("SELECT id, path, gone FROM file WHERE photo = ? ORDER BY gone", (photo,)).fetchall()
+    some = [(file, path) for file, path, gone in files if not gone] or [(file, path) for file, path, _ in files]
+    folders = [folder for (folder,) in connection.execute("SELECT path FROM folder")]
+    names = " ".join(below(path, folders) for _, path in some)
+    words: list[str] = []
+    for file, _ in some:
+        words += [value for (value,) in connection.execute("SELECT value FROM word WHERE file = ?", (file,))]
+    (camera,) = connection.execute("SELECT coalesce(camera, '') FROM photo WHERE id = ?", (photo,)).fetchone()
+    values = photo, " | ".join(dict.fromkeys(words)), names, camera
+    connection.execute("INSERT OR REPLACE INTO text (rowid, words, names, camera) VALUES (?, ?, ?, ?)", values)
+
+
+def below(path: str, folders: Sequence[str]) -> str:
+    """A path as words, from the folder on that was indexed.
+
+    >>> below("/media/disk/Pictures/Trip/IMG_1.jpg", ["/media/disk/Pictures"])
+    'Pictures/Trip/IMG_1.jpg'
+    """
+    inside = [folder for folder in folders if path.startswith(os.path.join(folder, ""))]
+    root = os.path.dirname(max(inside, key=len)) if inside else ""
+    return name_of(path[len(root) :].lstrip(os.sep))
 
 
 def is_same(before: Known, found: Found) -> bool:

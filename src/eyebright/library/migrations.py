@@ -61,6 +61,9 @@ CREATE TABLE word (                     -- what files and sidecars say: a person
     value TEXT NOT NULL,
     PRIMARY KEY (file, kind, value)
 ) WITHOUT ROWID;
+CREATE VIRTUAL TABLE text USING fts5 (  -- derived: what can be searched of a photo; its rowid is the photo's id
+    words, names, camera, tokenize = 'unicode61 remove_diacritics 2'
+);
 CREATE TABLE decision (                 -- the log of what a person said; rows are only ever added
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,

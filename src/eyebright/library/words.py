@@ -15,8 +15,8 @@ from eyebright.library.database import Library
 
 LONGEST = 4
 """Words of one name."""
-LEAST = 0.15
-"""Score from which on a model's label is worth showing, the best first."""
+LEAST, MORE_THAN_CHANCE = 0.15, 1.5
+"""Score from which on a model's label is worth showing, the best first; of few labels, so many times an even share."""
 SAID, WRITTEN, NAMED = 2.0, 1.5, 0.5
 """What counts for how much: said by a person, written into the file, in the name of a file or folder."""
 _DATE = re.compile(r"((?:18|19|20)\d\d)(?:-(\d\d)(?:-(\d\d))?)?$")
@@ -45,8 +45,11 @@ class Labels:
         """Name, in small letters -> (model, id, label)."""
         self.others: dict[str, list[tuple[int, str, str]]] = {}
         """The same for each of several names in one label, as "wolf or coyote"."""
+        self.least: dict[int, float] = {}
         for model, text in library.rows("SELECT id, labels FROM model"):
-            for node, label, _ in msgspec.json.decode(text):
+            nodes = msgspec.json.decode(text)
+            self.least[model] = max(LEAST, MORE_THAN_CHANCE / max(len(nodes), 1))
+            for node, label, _ in nodes:
                 first, *more = names(label)
                 self.named.setdefault(first, []).append((model, node, label))
                 for name in more:
@@ -68,7 +71,10 @@ class Labels:
         found: Matches = {}
         for model, node, label in self.meant(words):
             rows = self.library.rows(
-                "SELECT photo, score FROM label WHERE model = ? AND label = ? AND score >= ?", model, node, LEAST
+                "SELECT photo, score FROM label WHERE model = ? AND label = ? AND score >= ?",
+                model,
+                node,
+                self.least[model],
             )
             better(found, {photo: Match(score, f"{label} {score:.2f}") for photo, score in rows})
         return found
@@ -156,19 +162,7 @@ def matches(library: Library, labels: Labels, part: str) -> Matches:
     if date is not None:
         return date
     found = labels.matches(part)
-    like = f"%{escaped(part)}%"
-    rows = library.rows(
-        "SELECT photo, kind, value FROM word JOIN file ON file.id = word.file "
-        "WHERE value LIKE ? ESCAPE '\\' AND photo IS NOT NULL",
-        like,
-    )
-    better(found, {photo: Match(WRITTEN, f"{kind}: {value}") for photo, kind, value in rows})
-    rows = library.rows("SELECT id, camera FROM photo WHERE camera LIKE ? ESCAPE '\\'", like)
-    better(found, {photo: Match(NAMED, camera) for photo, camera in rows})
-    rows = library.rows(
-        "SELECT photo, path FROM file WHERE path LIKE ? ESCAPE '\\' AND photo IS NOT NULL AND NOT gone", like
-    )
-    better(found, {photo: Match(NAMED, "its path") for photo, path in rows})
+    better(found, written(library, part))
     rows = library.rows(
         "SELECT photo.id, label, holds, said.kind FROM said JOIN photo ON photo.identity = said.photo "
         "WHERE label = ? COLLATE NOCASE",
@@ -194,10 +188,27 @@ def dated(library: Library, part: str) -> Matches | None:
     return {photo: Match(NAMED, taken[:10]) for photo, taken in rows}
 
 
-def escaped(text: str) -> str:
-    r"""Text for LIKE, in which nothing stands for something else.
+def written(library: Library, part: str) -> Matches:
+    """Photos whose files, folders or camera have a name with these words, or say them.
 
-    >>> print(escaped("100%_"))
-    100\%\_
+    Words are whole ones. Where a script puts no spaces between them, any part of a text will do.
     """
-    return re.sub(r"([\\%_])", r"\\\1", text)
+    quoted = " OR ".join('"{}"'.format(form.replace('"', '""')) for form in singular(part))
+    found: Matches = {}
+    for column, score in (("words", WRITTEN), ("names", NAMED), ("camera", NAMED)):
+        rows = library.rows(f"SELECT rowid, {column} FROM text WHERE text MATCH ?", f"{column}: ({quoted})").fetchall()
+        if not rows and not part.isascii():
+            rows = library.rows(f"SELECT rowid, {column} FROM text WHERE instr({column}, ?)", part).fetchall()
+        better(found, {photo: Match(score, short(text, part)) for photo, text in rows})
+    return found
+
+
+def short(text: str, part: str, most: int = 60) -> str:
+    """The piece of a text that a word stands in.
+
+    >>> short("a cat | the long beach", "beach")
+    'the long beach'
+    """
+    pieces = text.split(" | ")
+    piece = next((piece for piece in pieces if part in piece.casefold()), pieces[0])
+    return piece if len(piece) <= most else f"... {piece[-most:]}"

@@ -1,0 +1,81 @@
+"""Words find what they are true of, and nothing else."""
+
+import pytest
+
+from eyebright.library import Library, decisions
+from eyebright.library.decisions import Said
+from eyebright.library.indexer import index
+from eyebright.library.search import by_words
+from pictures import color_recognizer, encoded, noise, plain
+
+PACKET = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:subject><rdf:Bag>{}</rdf:Bag></dc:subject>'
+    "</rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+KEYWORDS = {"été": "one", "北京烤鸭": "two", "old town": "two", 'a "quote"': "one", "Ärger": "one"}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    root = tmp_path_factory.mktemp("words")
+    folder = root / "photos" / "Summer_2023" / "beach-day"
+    folder.mkdir(parents=True)
+    (folder / "one.png").write_bytes(encoded(noise()))
+    (folder / "two.png").write_bytes(encoded(plain("red")))
+    for name in ("one", "two"):
+        words = "".join(f"<rdf:li>{word}</rdf:li>" for word, of in KEYWORDS.items() if of == name)
+        (folder / f"{name}.png.xmp").write_text(PACKET.format(words), encoding="utf-8")
+    with Library(root / "library", make=True) as made:
+        index(made, [str(root / "photos")], color_recognizer(sharp=30))
+        yield made
+
+
+def found(library, text):
+    return {hit.path.rpartition("/")[2].removesuffix(".png") for hit in by_words(library, text, 10)}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("été", {"one"}),
+        ("ete", {"one"}),
+        ("ÄRGER", {"one"}),
+        ("北京烤鸭", {"two"}),
+        ("烤鸭", {"two"}),
+        ("old town", {"two"}),
+        ("town", {"two"}),
+        ("tow", set()),
+        ("summer", {"one", "two"}),
+        ("Beach", {"one", "two"}),
+        ("beaches", {"one", "two"}),
+        ("photos", {"one", "two"}),
+        ("words", set()),  # of the path above what was indexed
+        ("red beach", {"two"}),
+        ("warm", {"two"}),  # what stands above red
+        ("red été", set()),
+        ('"', None),
+        ('quote"', {"one"}),
+        ("NOT red", set()),
+        ("red*", {"two"}),
+        ("100%_", set()),
+        ("( OR )", set()),
+    ],
+)
+def test_a_text_finds(library, text, wanted):
+    if wanted is None:
+        with pytest.raises(Exception, match="Say what to look for"):
+            found(library, text)
+    else:
+        assert found(library, text) == wanted
+
+
+def test_a_person_is_right(library):
+    (red,) = library.rows(
+        "SELECT identity FROM photo JOIN file ON file.photo = photo.id WHERE path LIKE '%two.png'"
+    ).fetchone()
+    decisions.record(library, [Said("not", red, label="red"), Said("is", red, label="sports car")])
+    assert found(library, "red") == set()
+    assert found(library, "Sports Car beach") == {"two"}
+    decisions.undo(library, last=1)
+    assert found(library, "red") == {"two"}
