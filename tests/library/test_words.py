@@ -52,7 +52,7 @@ def found(library, text):
         ("photos", {"one", "two"}),
         ("words", set()),  # of the path above what was indexed
         ("red beach", {"two"}),
-        ("warm", {"two"}),  # what stands above red
+        ("warm", {"one", "two"}),  # what stands above red and green
         ("red été", set()),
         ('"', None),
         ('quote"', {"one"}),

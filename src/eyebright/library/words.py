@@ -134,7 +134,7 @@ def search(library: Library, text: str) -> Matches:
 
 def parts(library: Library, labels: Labels, text: str) -> Iterator[str]:
     """The words of a text, those of one name together."""
-    words = [word.strip(".,;:!?\"'()").casefold() for word in text.split()]
+    words = [word.strip(".,;:!?\"'()*").casefold() for word in text.split()]
     words = [word for word in words if word]
     at = 0
     while at < len(words):
