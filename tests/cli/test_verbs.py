@@ -110,7 +110,7 @@ def test_models_lists_what_ships(eyebright):
     ended = eyebright("models")
     assert ended.code == 0
     assert "lite0" in ended.out
-    assert "ships, 5.04 MB" in ended.out
+    assert "ships, 4.95 MB" in ended.out
     assert "eyebright models build lite2" in ended.out
     rows = [json.loads(line) for line in eyebright("models", "list", "--format", "json").out.splitlines()]
     assert [row["name"] for row in rows if row["ships"]] == ["lite0"]
