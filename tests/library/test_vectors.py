@@ -77,7 +77,7 @@ def test_the_file_is_made_anew_when_the_library_outgrew_it(library):
     assert path.stat().st_mtime_ns == before
     add(library, random(100, seed=3))
     Vectors(library, 1)
-    assert read(path)[0]["newest"] == 400
+    assert read(path).newest == 400
 
 
 @pytest.mark.parametrize("place", [3, 30, 90, 2000, -1])
@@ -91,6 +91,13 @@ def test_a_flipped_byte_is_noticed_and_the_file_made_anew(library, place):
     query = random(300)[7]
     assert Vectors(library, 1).nearest(query, 1)[0].photo == 8
     assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("said", [b"", b"{}", b"[1]", b'{"kind":"faiss","newest":1,"count":1,"size":1,"sha256":""}'])
+def test_what_is_said_of_the_file_may_be_damaged_too(library, said):
+    Vectors(library, 1)
+    (library.folder / "vectors-1.json").write_bytes(said)
+    assert Vectors(library, 1).nearest(random(300)[7], 1)[0].photo == 8
 
 
 @pytest.mark.parametrize("left", [0, 10, 1000])

@@ -26,6 +26,8 @@ from eyebright.errors import BadPicture, BadRequest, CannotWrite, EyebrightError
 from eyebright.library import identity, metadata
 from eyebright.library.database import Library, text_of, told
 from eyebright.library.metadata import Metadata
+from eyebright.library.raw import RAW, preview
+from eyebright.library.stacks import stack
 from eyebright.library.walk import Found, walk, whole
 from eyebright.preprocessing import Pixels, fit, shorter_side
 from eyebright.recognize import Recognizer
@@ -211,6 +213,8 @@ class Here:
         with self.library.writing() as connection:
             mark(connection, missing, 1)
         done.gone += len(missing)
+        if wanted or missing or back:
+            stack(self.library, folder)
 
     def known(self, folder: str) -> Iterable[tuple[Any, ...]]:
         """(path, ...Known) of all files below a folder."""
@@ -263,13 +267,16 @@ class Here:
         if one.format in images.VIDEOS:
             return self.film(one)
         data = images.read_file(path, LIMITS)
-        one.identity = identity.of_picture(data)
-        header = images.header(data)
-        one.metadata = metadata.of_picture(header, sidecar(one.found))
-        one.size = images.upright_size(data)
+        if path.lower().endswith(RAW):
+            one.format, one.identity, shown = "raw", identity.of_all(data), preview(data)
+        else:
+            one.identity, shown = identity.of_picture(data), data
+        header = images.header(shown)
+        one.metadata = metadata.of_picture(header, sidecar(one.found), os.path.basename(path))
+        one.size = images.upright_size(shown)
         if one.identity in self.photos:
             return []
-        picture = images.decode(data, self.shorter)
+        picture = images.decode(shown, self.shorter)
         one.hashes = phash.hashes(phash.gray(picture)[None]).tobytes()
         return [(0.0, fit(picture, self.spec, self.recognizer.size))]
 
@@ -280,7 +287,7 @@ class Here:
                 one.format = images.sniff(file.read(images.HEAD_BYTES)) or ""
         except OSError as error:
             raise BadPicture(f"{(error.strerror or str(error)).lower()}.") from None
-        return bool(one.format) or one.found.path.lower().endswith(NAMES)
+        return bool(one.format) or one.found.path.lower().endswith((*NAMES, *RAW))
 
     def film(self, one: Looked) -> list[tuple[float, Pixels]]:
         one.kind = "video"

@@ -28,6 +28,11 @@ _MWG = "{http://www.metadataworkinggroup.com/schemas/regions/}"
 _MP = "{http://ns.microsoft.com/photo/1.2/t/Region#}"
 _IPTC = {(2, 25): "keyword", (2, 120): "caption", (2, 5): "title"}
 _DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d)(?::(\d\d))?")
+_NAMED = re.compile(
+    r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])"
+    r"(?:[-_. T]*(?:at )?([01]\d|2[0-3])[-_.:]?([0-5]\d)[-_.:]?([0-5]\d))?(?!\d{4})"
+)
+_DATES = ("{http://ns.adobe.com/exif/1.0/}DateTimeOriginal", "{http://ns.adobe.com/photoshop/1.0/}DateCreated")
 _ZONE = re.compile(r"([+-])(\d\d):?(\d\d)$|Z$")
 
 Word = tuple[str, str]
@@ -49,17 +54,22 @@ class Metadata:
     words: tuple[Word, ...] = ()
 
 
-def of_picture(picture: Image.Image, sidecar: bytes = b"") -> Metadata:
-    """What an opened picture and its sidecar say; nothing is decoded for it."""
+def of_picture(picture: Image.Image, sidecar: bytes = b"", name: str = "") -> Metadata:
+    """What an opened picture and its sidecar say, and its name of when; nothing is decoded for it."""
     exif = _quietly(picture.getexif, {})
     inner = _quietly(lambda: exif.get_ifd(_EXIF), {})
     north, east = _quietly(lambda: _coordinates(exif.get_ifd(_GPS)), (None, None))
     words: list[Word] = []
+    dates: list[str] = []
     for kind, value in [*_quietly(lambda: list(_iptc(picture)), []), *xmp(_packet(picture)), *xmp(sidecar)]:
         word = kind, " ".join(value.split())[:LONGEST]
-        if word[1] and word not in words and sum(one[0] == kind for one in words) < MOST:
+        if kind == "taken":
+            dates.append(word[1])
+        elif word[1] and word not in words and sum(one[0] == kind for one in words) < MOST:
             words.append(word)
-    taken, zone = moment(str(inner.get(_TAKEN, "")) + str(inner.get(_OFFSET, "")).strip())
+    said = str(inner.get(_TAKEN, "")) + str(inner.get(_OFFSET, "")).strip()
+    moments = (moment(text) for text in (said, *dates))
+    taken, zone = next((found for found in moments if found[0]), (from_name(name), None))
     camera = _camera(str(exif.get(_MAKE, "")), str(exif.get(_MODEL, "")))
     return Metadata(taken, zone, camera, north, east, tuple(words))
 
@@ -85,6 +95,25 @@ def moment(text: str) -> tuple[str | None, int | None]:
         return when.isoformat(), None
     minutes = int(zone[2]) * 60 + int(zone[3]) if zone[1] else 0
     return when.isoformat(), -minutes if zone[1] == "-" else minutes
+
+
+def from_name(name: str) -> str | None:
+    """When a picture was taken, where its file's name says so; a day without a time is its noon.
+
+    >>> from_name("IMG_20230701_103000.jpg"), from_name("Screenshot 2023-07-01 at 10.30.00.png")
+    ('2023-07-01T10:30:00', '2023-07-01T10:30:00')
+    >>> from_name("IMG-20230701-WA0001.jpg"), from_name("DSC_12345678.jpg")
+    ('2023-07-01T12:00:00', None)
+    """
+    found = _NAMED.search(name)
+    if not found:
+        return None
+    year, month, day, *clock = found.groups()
+    try:
+        hour, minute, second = (int(part) for part in clock) if clock[0] else (12, 0, 0)
+        return datetime(int(year), int(month), int(day), hour, minute, second).isoformat()
+    except ValueError:
+        return None
 
 
 def _camera(make: str, model: str) -> str | None:
@@ -135,7 +164,10 @@ def _packet(picture: Image.Image) -> bytes:
 
 
 def xmp(packet: bytes) -> Iterator[Word]:
-    """Keywords, caption, title, rating and named faces of an XMP packet or sidecar; nothing of one that is broken."""
+    """Keywords, caption, title, rating, date ("taken") and named faces of an XMP packet or sidecar.
+
+    Nothing of one that is broken or declares a document type.
+    """
     if not packet or len(packet) > XMP_BYTES:
         return
     parser = ElementTree.XMLParser(target=_Plain())
@@ -155,6 +187,9 @@ def xmp(packet: bytes) -> Iterator[Word]:
             yield from (("title", text) for text in _items(element))
         elif element.tag == _XMP + "Rating" and element.text:
             yield "rating", element.text
+        elif element.tag in _DATES and element.text:
+            yield "taken", element.text
+        yield from (("taken", element.get(date, "")) for date in _DATES if element.get(date))
         rating = element.get(_XMP + "Rating")
         if rating:
             yield "rating", rating

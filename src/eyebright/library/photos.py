@@ -9,6 +9,7 @@ from eyebright.errors import BadRequest
 from eyebright.library import decisions, identity
 from eyebright.library.database import Library, text_of
 from eyebright.library.decisions import Decision
+from eyebright.library.raw import RAW
 
 
 class About(NamedTuple):
@@ -43,7 +44,8 @@ def identity_of(library: Library, photo: str) -> bytes:
             if images.sniff(head) in images.VIDEOS:
                 file.seek(0)
                 return identity.of_file(file)
-        return identity.of_picture(images.read_file(path))
+        data = images.read_file(path)
+        return identity.of_all(data) if path.lower().endswith(RAW) else identity.of_picture(data)
     found = library.value(
         "SELECT identity FROM file JOIN photo ON photo.id = file.photo WHERE path = CAST(? AS TEXT)", text_of(path)
     )

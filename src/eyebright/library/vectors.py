@@ -2,20 +2,18 @@
 
 Few vectors are compared one by one. Many are scanned in a file that is derived from the library: with faiss as 256
 principal components in 16 bits (`IDMap2,PCA256,SQfp16`: no graph or cells that could miss, whatever the data), without
-it as float16 that stays on the disk. The nearest 100 are then compared exactly. The file carries its own hash and is
-made anew when it is missing, damaged, or of too little of the library; what came since is compared one by one, and what
+it as float16 that stays on the disk. The nearest 100 are then compared exactly. The file's hash lies beside it; it is
+made anew when it is missing, damaged, or of too little of the library. What came since is compared one by one, and what
 went is left out. Letters: N vectors, D numbers each, Q queries.
 """
 
 import hashlib
-import json
-import mmap
-import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,8 +29,8 @@ COMPONENTS = 256
 OUTGROWN = 0.1
 """A file is made anew when so large a share of the library is not in it."""
 AT_ONCE = 4096
-HEAD = b"eyebright vectors 1\n"
 Floats = NDArray[np.float32]
+Kind = Literal["faiss", "float16"]
 
 
 class Near(NamedTuple):
@@ -43,6 +41,18 @@ class Near(NamedTuple):
     """The cosine, -1..1."""
     time_s: float
     """Where in a video."""
+
+
+class About(msgspec.Struct, frozen=True):
+    """What a file for scanning is."""
+
+    kind: Kind
+    newest: int
+    """The last row that is in it."""
+    count: int
+    size: int
+    """Numbers of a vector."""
+    sha256: str
 
 
 class Vectors:
@@ -82,37 +92,32 @@ class Vectors:
 
 
 class Scan:
-    """A file that is scanned for candidates."""
+    """A file that is scanned for candidates, and what is said of it in another one beside it."""
 
-    def __init__(self, about: dict[str, Any], payload: memoryview) -> None:
-        self.newest = int(about["newest"])
-        """The last row that is in it."""
+    def __init__(self, path: Path, about: About) -> None:
+        self.newest = about.newest
         self.faiss: Any = None
-        if about["kind"] == "faiss":
+        if about.kind == "faiss":
             import faiss
 
-            self.faiss = faiss.deserialize_index(np.frombuffer(payload, np.uint8))
+            self.faiss = faiss.read_index(str(path))
         else:
-            count = int(about["count"])
-            self.ids = np.frombuffer(payload[: 8 * count], np.int64)
-            self.vectors = np.frombuffer(payload[8 * count :], np.float16).reshape(count, -1)
+            self.ids = np.memmap(path, np.int64, "r", shape=(about.count,))
+            self.vectors = np.memmap(path, np.float16, "r", 8 * about.count, (about.count, about.size))
 
     @classmethod
     def opened(cls, library: Library, model: int) -> "Scan":
         """From its file, or from the library, and then there is a file. Raises CannotWrite."""
         path = library.folder / f"vectors-{model}.bin"
-        newest, count = library.rows("SELECT max(id), count(*) FROM embedding WHERE model = ?", model).fetchone()
+        count = int(str(library.value("SELECT count(*) FROM embedding WHERE model = ?", model)))
         try:
-            about, payload = read(path)
-            old = about["kind"] == "faiss" and not find_spec("faiss")
-            fresh = library.value("SELECT count(*) FROM embedding WHERE model = ? AND id > ?", model, about["newest"])
-            if not old and int(str(fresh)) <= OUTGROWN * count:
-                return cls(about, payload)
-        except (OSError, ValueError, KeyError, RuntimeError):
+            about = read(path)
+            fresh = library.value("SELECT count(*) FROM embedding WHERE model = ? AND id > ?", model, about.newest)
+            if (about.kind != "faiss" or find_spec("faiss")) and int(str(fresh)) <= OUTGROWN * count:
+                return cls(path, about)
+        except (OSError, ValueError, RuntimeError, msgspec.MsgspecError):
             pass
-        about = {"kind": "faiss" if find_spec("faiss") else "float16", "newest": newest, "count": count}
-        write(path, about, made(library, model, newest) if about["kind"] == "faiss" else plain(library, model, newest))
-        return cls(*read(path))
+        return cls(path, write(library, model, path))
 
     def candidates(self, query: Floats, count: int) -> NDArray[np.int64]:
         """Ids of embeddings that are about the nearest."""
@@ -134,68 +139,64 @@ def blocks(library: Library, model: int, newest: int) -> Iterator[tuple[NDArray[
         yield np.array(ids, np.int64), np.frombuffer(b"".join(vectors), np.float16).reshape(len(some), -1)
 
 
-def made(library: Library, model: int, newest: int) -> Iterator[bytes]:
-    """The file's content with faiss."""
+def write(library: Library, model: int, path: Path) -> About:
+    """The file, and what is said of it; each is whole or not there. Raises CannotWrite."""
+    newest, count, size = library.rows(
+        "SELECT max(id), count(*), max(length(vector)) / 2 FROM embedding WHERE model = ?", model
+    ).fetchone()
+    kind: Kind = "faiss" if find_spec("faiss") else "float16"
+    beside = path.with_suffix(".part")
+    try:
+        if kind == "faiss":
+            with_faiss(library, model, newest, size, beside)
+        else:
+            plainly(library, model, newest, beside)
+        about = About(kind, newest, count, size, hashed(beside))
+        beside.replace(path)
+        beside.write_bytes(msgspec.json.encode(about))
+        beside.replace(path.with_suffix(".json"))
+    except (OSError, RuntimeError) as error:  # faiss raises the latter
+        beside.unlink(missing_ok=True)
+        why = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise CannotWrite(f"{path} cannot be written: {why.lower()}.") from None
+    return about
+
+
+def with_faiss(library: Library, model: int, newest: int, size: int, path: Path) -> None:
     import faiss
 
     ids = library.rows("SELECT id FROM embedding WHERE model = ? AND id <= ?", model, newest).fetchall()
     few = np.random.default_rng(0).permutation(len(ids))[:TRAINED_WITH]
-    rows = library.rows(f"SELECT vector FROM embedding WHERE id IN ({','.join(str(ids[at][0]) for at in sorted(few))})")
-    sample = np.stack([np.frombuffer(vector, np.float16) for (vector,) in rows]).astype(np.float32)
-    size = sample.shape[1]
+    some = ",".join(str(ids[at][0]) for at in sorted(few))
+    sample = np.empty((len(few), size), np.float32)
+    for at, (vector,) in enumerate(library.rows(f"SELECT vector FROM embedding WHERE id IN ({some})")):
+        sample[at] = np.frombuffer(vector, np.float16)
     parts = f"PCA{COMPONENTS}," if size > COMPONENTS else ""
     index = faiss.index_factory(size, f"IDMap2,{parts}SQfp16", faiss.METRIC_INNER_PRODUCT)
     index.train(sample)
     del sample
     for numbers, vectors in blocks(library, model, newest):
         index.add_with_ids(np.ascontiguousarray(vectors, np.float32), numbers)
-    yield faiss.serialize_index(index).tobytes()
+    faiss.write_index(index, str(path))
 
 
-def plain(library: Library, model: int, newest: int) -> Iterator[bytes]:
-    """The file's content without faiss: all ids, then all vectors."""
+def plainly(library: Library, model: int, newest: int, path: Path) -> None:
+    """All ids, then all vectors."""
     ids = library.rows("SELECT id FROM embedding WHERE model = ? AND id <= ? ORDER BY id", model, newest).fetchall()
-    yield np.array(ids, np.int64).tobytes()
-    for _, vectors in blocks(library, model, newest):
-        yield vectors.tobytes()
+    with open(path, "wb") as file:
+        file.write(np.array(ids, np.int64).tobytes())
+        for _, vectors in blocks(library, model, newest):
+            file.write(vectors.tobytes())
 
 
-def write(path: Path, about: dict[str, Any], parts: Iterator[bytes]) -> None:
-    """A whole file or none: a line that says what it is, one with its hash, and the content."""
-    beside = path.with_suffix(".part")
-    digest = hashlib.sha256()
-    try:
-        with open(beside, "wb") as file:
-            line = json.dumps(about).encode()
-            line += b" " * (-(len(HEAD) + len(line) + 66) % 64)  # numbers begin at a place that suits them
-            file.write(HEAD + line + b"\n" + b"0" * 64 + b"\n")
-            digest.update(line)
-            for part in parts:
-                digest.update(part)
-                file.write(part)
-            file.seek(len(HEAD) + len(line) + 1)
-            file.write(digest.hexdigest().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise CannotWrite(f"{path} cannot be written: {(error.strerror or str(error)).lower()}.") from None
-
-
-def read(path: Path) -> tuple[dict[str, Any], memoryview]:
-    """What a file says it is, and its content. Raises OSError, ValueError for one that is not as it was written."""
+def hashed(path: Path) -> str:
     with open(path, "rb") as file:
-        view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    head = bytes(view[:1000])
-    if not head.startswith(HEAD):
-        raise ValueError("no file of vectors")
-    line, digest = head[len(HEAD) :].split(b"\n")[:2]
-    at = len(HEAD) + len(line) + len(digest) + 2
-    found = hashlib.sha256(line)
-    for start in range(at, len(view), 1 << 22):
-        found.update(view[start : start + (1 << 22)])
-    if found.hexdigest().encode() != digest:
-        raise ValueError("damaged")
-    about: dict[str, Any] = json.loads(line)
-    return about, view[at:]
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(path: Path) -> About:
+    """What is said of a file that is as it was written. Raises OSError; ValueError where it is not."""
+    about = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=About)
+    if hashed(path) != about.sha256:
+        raise ValueError(f"{path} is damaged")
+    return about
