@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from itertools import groupby, pairwise
+from itertools import groupby, zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -131,8 +131,9 @@ def bursts(members: list[Member], near: Callable[[Member, Member], float]) -> It
     timed = [one for one in members if one.taken and one.camera and one.kind == "picture" and not one.raw]
     timed.sort(key=lambda one: (one.folder, one.camera or "", one.taken or "", one.stem))
     for _, group in groupby(timed, key=lambda one: (one.folder, one.camera)):
+        some = list(group)
         row: list[Member] = []
-        for one, after in pairwise([*group, None]):
+        for one, after in zip_longest(some, some[1:]):
             row.append(one)
             if after and seconds(one, after) <= BURST_S and near(one, after) >= BURST:
                 continue
