@@ -132,6 +132,15 @@ def test_a_stop_loses_nothing_that_was_written(library, photos, recognizer, monk
     assert rest.looked + rest.others == 4
 
 
+def test_a_file_that_may_still_grow_is_left_for_the_next_run(library, photos, recognizer):
+    (photos / "noise.png").touch()
+    for path in (path for path in photos.rglob("*") if path.name != "noise.png"):
+        os.utime(path, (1e9, 1e9))
+    assert index(library, [photos], recognizer, settled_s=60).new == 3
+    assert "noise.png" not in names(library)
+    assert index(library, [photos], recognizer).new == 1
+
+
 def test_two_runs_at_once_are_refused(library, photos, recognizer, tmp_path):
     with alone(library), Library(tmp_path / "library") as other, pytest.raises(CannotWrite, match="indexed already"):
         index(other, [photos], recognizer)

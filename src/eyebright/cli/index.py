@@ -11,6 +11,8 @@ from eyebright.cli import options
 if TYPE_CHECKING:
     from eyebright.library.indexer import Indexed
 
+SETTLED_S = 2.0
+"""While a folder is watched: how long ago a file was written last, so that no half of one is read."""
 SHOWN = 10
 """Files that could not be read, of which each gets a line."""
 
@@ -23,10 +25,11 @@ SHOWN = 10
 @options.provider
 @options.trust
 @click.option("--emptied", is_flag=True, help="An empty folder is no missing disk: its photos are gone.")
+@click.option("--watch", is_flag=True, help="Go on for ever, with what comes and goes; Ctrl-C ends it.")
 @options.text_or_json
 @options.plain
 def command(
-    folders: tuple[str, ...], folder: str, emptied: bool, form: str, plain: bool, megapixels: int = 100, **how: Any
+    folders: tuple[str, ...], folder: str, emptied: bool, watch: bool, form: str, plain: bool, **how: Any
 ) -> int:
     """Bring the library up to date with folders: what is new, what changed, what moved, what is gone.
 
@@ -35,21 +38,31 @@ def command(
     \b
       eyebright index ~/Pictures
       eyebright index ~/Pictures /media/usb/old --library family/
+      eyebright index ~/Pictures --watch
     """
+    import time
+
     from eyebright.cli import progress
     from eyebright.library import Library
     from eyebright.library.indexer import index
 
     with Library(folder, make=True) as library:
-        recognizer = options.recognizer(megapixels, **how)
-        with progress.counted("Looking", progress.wanted(False, plain)) as tell:
-            done = index(library, folders, recognizer, emptied=emptied, tell=tell)
-        total = library.value("SELECT count(DISTINCT photo) FROM file WHERE NOT gone AND photo IS NOT NULL")
-    if form == "json":
-        click.echo(json.dumps(as_json(done, total)))
-    else:
-        say(done, int(str(total)), click.echo)
-    return 1 if done.unreadable else 0
+        recognizer = options.recognizer(100, **how)
+        first = True
+        while True:
+            settled_s = SETTLED_S if watch else 0.0
+            with progress.counted("Looking", progress.wanted(False, plain)) as tell:
+                done = index(library, folders, recognizer, emptied=emptied, settled_s=settled_s, tell=tell)
+            total = library.value("SELECT count(DISTINCT photo) FROM file WHERE NOT gone AND photo IS NOT NULL")
+            if first or done.looked or done.gone:
+                if form == "json":
+                    click.echo(json.dumps(as_json(done, total)))
+                else:
+                    say(done, int(str(total)), click.echo)
+            if not watch:
+                return 1 if done.unreadable else 0
+            first = False
+            time.sleep(SETTLED_S)
 
 
 def say(done: "Indexed", total: int, echo: Callable[[str], None]) -> None:

@@ -108,20 +108,21 @@ def index(
     recognizer: Recognizer,
     *,
     emptied: bool = False,
+    settled_s: float = 0.0,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Indexed:
     """Bring the library up to date with folders; what else is in it stays as it is.
 
     A folder in which nothing is left, though the library knows files there, is taken for a disk that is not connected
-    unless `emptied`. `tell` hears how many of how many files that were to be looked at are done. Raises BadRequest for
-    a folder that cannot be listed, before anything is changed, and CannotWrite, also while another index run is at
-    work.
+    unless `emptied`. Files that were written in the last `settled_s` seconds are left for the next run. `tell` hears
+    how many of how many files that were to be looked at are done. Raises BadRequest for a folder that cannot be listed,
+    before anything is changed, and CannotWrite, also while another index run is at work.
     """
     folders = [whole(folder) for folder in folders]
     done = Indexed()
     with alone(library):
         model = model_of(library, recognizer)
-        here = Here(library, recognizer, model)
+        here = Here(library, recognizer, model, settled_s)
         with job(library, "index", done.counts):
             for folder in folders:
                 here.folder(folder, done, tell, emptied)
@@ -173,8 +174,11 @@ def model_of(library: Library, recognizer: Recognizer) -> int:
 class Here:
     """One library, one model, and what of them need not be looked at again."""
 
-    def __init__(self, library: Library, recognizer: Recognizer, model: int) -> None:
+    def __init__(self, library: Library, recognizer: Recognizer, model: int, settled_s: float) -> None:
         self.library = library
+        now = time.time_ns()
+        self.growing = range(now - int(1e9 * settled_s), now)
+        """When files were written that may still grow, ns."""
         self.recognizer = recognizer
         self.model = model
         self.spec = recognizer.metadata.input
@@ -198,7 +202,7 @@ class Here:
                 done.same += 1
                 if before.gone:
                     back.append(before.id)
-            else:
+            elif found.changed not in self.growing:
                 wanted.append(found)
         missing = [one.id for one in known.values() if one.id not in met and not one.gone]
         if missing and not met and not wanted and not emptied:
