@@ -199,7 +199,7 @@ def test_it_says_what_it_is_going_to_do(ended):
 def test_the_first_network_and_the_frontier_have_all_seeds(ended):
     trained = {one.name: sorted(one.runs) for one in ended.found.state.networks}
     assert trained["resnet-8-w0.25-32"] == [0, 1]
-    for one in ended.found.frontier:
+    for one in (one for one in ended.found.frontier if not one.network.stopped):
         assert trained[one.network.name] == [0, 1]
         assert len(one.test) == 2
 

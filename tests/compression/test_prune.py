@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 import onnx  # noqa: E402
 
-from eyebright import modelfile, selftest  # noqa: E402
+from eyebright import measure, modelfile, selftest  # noqa: E402
 from eyebright.cli import run as command  # noqa: E402
 from eyebright.compression import channels, prune  # noqa: E402
 from eyebright.compression.goal import Goal, Scale  # noqa: E402
@@ -348,7 +348,7 @@ def test_the_command_prunes_by_the_clock(data, patterns, tmp_path, capsys, goal)
     """Of a network that is large enough to be timed; the answer is JSON with before and after."""
     keys = {**KEYS, **QUICK, "width": 1.0, "size": 96}
     large = train(data, tmp_path / "large", Recipe.of("scratch", keys), source={"path": str(patterns)})
-    before = prune.latency(prune.in_turns([modelfile.read(large.model)])[0]).value
+    before = measure.latency(measure.in_turns([modelfile.read(large.model)])[0]).value
     asked = f"{before * 0.8:.4f}ms" if goal == "--target-latency" else "1.25"
     how = [goal, asked, "--rounds", "2", "--max-drop", "100", "--max-class-drop", "100"]
     how += ["--format", "json", *(f"--set={key}={value}" for key, value in QUICK.items())]
