@@ -99,7 +99,7 @@ def to_int8(
     """
     data = parts(readable(in_terms_of(file.metadata, data).data, tell))
     made, back, steps = converted(file, data, allowed, tell, learn_s, pictures)
-    judged = judge(file, from_bytes(made, file.path), data.part("test"), allowed, tell, turns=turns)
+    judged = judge(file, from_bytes(made, "int8"), data.part("test"), allowed, tell, turns=turns)
     return Made(judged.after.file, judged, back, steps)
 
 
