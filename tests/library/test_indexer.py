@@ -179,6 +179,9 @@ def test_a_film_is_seen_by_its_frames(library, tmp_path, recognizer):
     video(tmp_path / "films" / "day.mp4", "red", "blue", seconds_each=6)
     index(library, [tmp_path / "films"], recognizer)
     assert [time for (time,) in library.rows("SELECT time_s FROM embedding ORDER BY time_s")] == [0.0, 5.0, 10.0]
+    (tmp_path / "films" / "day.mp4").rename(tmp_path / "films" / "night.mp4")
+    assert index(library, [tmp_path / "films"], recognizer).moved == 1
+    assert library.rows("SELECT width, height FROM photo").fetchall() == [(64, 64)]
     scores = dict(library.rows("SELECT label, score FROM label"))
     assert scores["c-red"] > 0.9
     assert scores["c-blue"] > 0.9

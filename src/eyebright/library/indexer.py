@@ -295,8 +295,11 @@ class Here:
 
     def film(self, one: Looked) -> list[tuple[float, Pixels]]:
         one.kind = "video"
-        with open(one.found.path, "rb") as file:
-            one.identity = identity.of_file(file)
+        try:
+            with open(one.found.path, "rb") as file:
+                one.identity = identity.of_file(file)
+        except OSError as error:  # it went, or its disk did, while we looked
+            raise BadPicture(f"{(error.strerror or str(error)).lower()}.") from None
         if one.identity in self.photos:
             return []
         pixels: list[tuple[float, Pixels]] = []
@@ -351,8 +354,10 @@ class Here:
         known = one.metadata
         (photo,) = connection.execute(
             "INSERT INTO photo (identity, kind, format, width, height, taken, zone, camera, latitude, longitude) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO UPDATE SET width = excluded.width, "
-            "height = excluded.height, taken = excluded.taken, zone = excluded.zone, camera = excluded.camera, "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO UPDATE SET "
+            "width = coalesce(nullif(excluded.width, 0), width), "
+            "height = coalesce(nullif(excluded.height, 0), height), "
+            "taken = excluded.taken, zone = excluded.zone, camera = excluded.camera, "
             "latitude = excluded.latitude, longitude = excluded.longitude RETURNING id",
             (one.identity, one.kind, one.format, *one.size, known.taken, known.zone, known.camera, known.latitude,
              known.longitude),
