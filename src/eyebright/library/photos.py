@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from eyebright import images
-from eyebright.errors import BadRequest
+from eyebright.errors import BadPicture, BadRequest
 from eyebright.library import decisions, identity
 from eyebright.library.database import Library, text_of
 from eyebright.library.decisions import Decision
@@ -39,11 +39,13 @@ def identity_of(library: Library, photo: str) -> bytes:
     """
     path = os.path.realpath(photo)
     if Path(path).is_file():
-        with open(path, "rb") as file:
-            head = file.read(images.HEAD_BYTES)
-            if images.sniff(head) in images.VIDEOS:
-                file.seek(0)
-                return identity.of_file(file)
+        try:
+            with open(path, "rb") as file:
+                if images.sniff(file.read(images.HEAD_BYTES)) in images.VIDEOS:
+                    file.seek(0)
+                    return identity.of_file(file)
+        except OSError as error:
+            raise BadPicture(f"{photo}: {(error.strerror or str(error)).lower()}.") from None
         data = images.read_file(path)
         return identity.of_all(data) if path.lower().endswith(RAW) else identity.of_picture(data)
     found = library.value(
