@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from eyebright.errors import BadRequest, CannotWrite
-from eyebright.library import Library, decisions, indexer
+from eyebright.library import Library, decisions, indexer, walk
 from eyebright.library.decisions import Said
 from eyebright.library.indexer import alone, index
 from eyebright.library.photos import status
@@ -185,3 +185,34 @@ def test_a_film_is_seen_by_its_frames(library, tmp_path, recognizer):
     scores = dict(library.rows("SELECT label, score FROM label"))
     assert scores["c-red"] > 0.9
     assert scores["c-blue"] > 0.9
+
+
+def test_a_folder_that_cannot_be_listed_is_told_and_its_photos_are_not_gone(library, photos, recognizer, monkeypatch):
+    index(library, [photos], recognizer)
+    listing = walk.listing
+
+    def closed(folder):
+        if str(folder).endswith("trip"):
+            raise PermissionError(13, "Permission denied")
+        return listing(folder)
+
+    monkeypatch.setattr(walk, "listing", closed)
+    done = index(library, [photos], recognizer)
+    assert done.gone == 0
+    assert (str(photos / "trip"), "the folder cannot be listed: permission denied.") in done.unreadable
+    assert len(names(library)) == 4
+
+
+def test_a_disk_that_goes_while_it_is_indexed_takes_no_photo_with_it(library, photos, recognizer, monkeypatch):
+    index(library, [photos], recognizer)
+    (photos / "noise.png").unlink()
+    take = indexer.Here.take
+
+    def unplugged(here, *rest):
+        take(here, *rest)
+        photos.rename(photos.with_name("elsewhere"))
+
+    monkeypatch.setattr(indexer.Here, "take", unplugged)
+    with pytest.raises(BadRequest, match="is its disk connected"):
+        index(library, [photos], recognizer)
+    assert "noise.png" in names(library)

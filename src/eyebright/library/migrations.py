@@ -101,7 +101,26 @@ CREATE TABLE job (
     result TEXT                         -- JSON
 );
 """
-STEPS = (FIRST,)
+SECOND = """
+ALTER TABLE photo ADD COLUMN look BLOB;         -- float16: its colors and textures
+CREATE TABLE item (                             -- of a catalog
+    id INTEGER PRIMARY KEY,
+    catalog TEXT NOT NULL,                      -- the path of its CSV file
+    name TEXT NOT NULL,                         -- what the catalog calls it
+    photo INTEGER REFERENCES photo,             -- none where its picture could not be read
+    title TEXT NOT NULL,
+    attributes TEXT NOT NULL,                   -- JSON: {name: text, ...}
+    UNIQUE (catalog, name)
+);
+CREATE INDEX item_photo ON item (photo);
+CREATE TABLE taught (                           -- labels that were learned from examples
+    model INTEGER PRIMARY KEY REFERENCES model, -- its own row, as of any model
+    encoder INTEGER NOT NULL REFERENCES model,  -- whose embeddings it takes
+    weight BLOB NOT NULL,                       -- float32
+    bias REAL NOT NULL
+);
+"""
+STEPS = (FIRST, SECOND)
 """What turns a library of version N into one of version N + 1."""
 
 

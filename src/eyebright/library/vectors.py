@@ -8,6 +8,7 @@ went is left out. Letters: N vectors, D numbers each, Q queries.
 """
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -131,7 +132,9 @@ class Scan:
         return self.ids[np.argpartition(-scores, count - 1)[:count]]
 
 
-def blocks(library: Library, model: int, newest: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
+def blocks(
+    library: Library, model: int, newest: int = sys.maxsize
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
     """(ids, vectors) of all embeddings up to a row, some at a time."""
     rows = library.rows("SELECT id, vector FROM embedding WHERE model = ? AND id <= ? ORDER BY id", model, newest)
     while some := rows.fetchmany(AT_ONCE):

@@ -22,40 +22,62 @@ class Found(NamedTuple):
     sidecar_changed: int = 0
 
 
-def walk(folder: str) -> Iterator[Found]:
+class Walk:
     """Every file under a folder in the order of names; hidden ones are left out and links to folders not followed.
 
-    Raises BadRequest where the folder itself cannot be listed; one inside it that cannot be is skipped.
+    Raises BadRequest where the folder itself cannot be listed; those inside it that cannot be are in `unlisted` then.
     """
-    try:
-        inside = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise BadRequest(f"{folder} cannot be listed: {(error.strerror or str(error)).lower()}.") from None
-    yield from _walk(inside)
+
+    def __init__(self, folder: str) -> None:
+        self.unlisted: list[tuple[str, str]] = []
+        """Folders, and why."""
+        try:
+            self._inside = listing(folder)
+        except OSError as error:
+            raise BadRequest(f"{folder} cannot be listed: {(error.strerror or str(error)).lower()}.") from None
+
+    def __iter__(self) -> Iterator[Found]:
+        return self._walk(self._inside)
+
+    def listed(self, path: str) -> bool:
+        """Whether a file would have been met, were it there."""
+        return not any(path.startswith(os.path.join(folder, "")) for folder, _ in self.unlisted)
+
+    def _walk(self, inside: list[os.DirEntry[str]]) -> Iterator[Found]:
+        sidecars = {entry.name.lower(): entry for entry in inside if entry.name.lower().endswith(SIDECAR)}
+        folders = []
+        for entry in inside:
+            if entry.name.startswith("."):
+                continue
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.is_file() and not entry.name.lower().endswith(SIDECAR):
+                    yield found(entry, _sidecar(entry.name.lower(), sidecars))
+            except OSError:
+                continue  # it went while we looked
+        for folder in folders:
+            try:
+                below = listing(folder)
+            except OSError as error:
+                self.unlisted.append(
+                    (folder, f"the folder cannot be listed: {(error.strerror or str(error)).lower()}.")
+                )
+            else:
+                yield from self._walk(below)
 
 
-def _walk(inside: list[os.DirEntry[str]]) -> Iterator[Found]:
-    sidecars = {entry.name.lower(): entry for entry in inside if entry.name.lower().endswith(SIDECAR)}
-    folders = []
-    for entry in inside:
-        if entry.name.startswith("."):
-            continue
-        try:
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.path)
-            elif entry.is_file() and not entry.name.lower().endswith(SIDECAR):
-                status = entry.stat()
-                beside = _sidecar(entry.name.lower(), sidecars)
-                said = (beside.path, beside.stat().st_mtime_ns) if beside else ("", 0)
-                yield Found(entry.path, status.st_size, status.st_mtime_ns, *said)
-        except OSError:
-            continue  # it went while we looked
-    for folder in folders:
-        try:
-            below = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        yield from _walk(below)
+def listing(folder: str) -> list[os.DirEntry[str]]:
+    """What is in a folder, by name. Raises OSError."""
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def found(entry: os.DirEntry[str], sidecar: "os.DirEntry[str] | None") -> Found:
+    """A file as it is now. Raises OSError."""
+    status = entry.stat()
+    beside = (sidecar.path, sidecar.stat().st_mtime_ns) if sidecar else ("", 0)
+    return Found(entry.path, status.st_size, status.st_mtime_ns, *beside)
 
 
 def _sidecar(name: str, sidecars: dict[str, os.DirEntry[str]]) -> "os.DirEntry[str] | None":

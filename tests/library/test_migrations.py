@@ -1,0 +1,71 @@
+"""A library of an older version becomes one of today: nothing is lost, and a copy of the old one stays."""
+
+import sqlite3
+
+import pytest
+
+from eyebright.errors import BadRequest
+from eyebright.library import Library, migrations
+from eyebright.library.decisions import Said, record
+from eyebright.library.indexer import index
+from eyebright.library.photos import about, wrong_with
+from pictures import color_recognizer, encoded, plain
+
+IDENTITY = bytes(range(16))
+
+
+@pytest.fixture
+def old(tmp_path, monkeypatch):
+    """A library of version 1 with a photo, and with what was said of it."""
+    with monkeypatch.context() as then:
+        then.setattr(migrations, "STEPS", migrations.STEPS[:1])
+        with Library(tmp_path / "library", make=True) as library:
+            with library.writing() as connection:
+                connection.execute(
+                    "INSERT INTO photo (identity, kind, format) VALUES (?, 'picture', 'jpeg')", (IDENTITY,)
+                )
+            record(library, [Said("is", IDENTITY, label="Rex")])
+    return tmp_path / "library"
+
+
+def test_what_was_said_is_there_and_a_copy_of_the_old_library(old):
+    with Library(old) as library:
+        assert library.value("PRAGMA user_version") == len(migrations.STEPS)
+        assert about(library, IDENTITY).said == [("Rex", True)]
+        assert wrong_with(library) == []
+    copy = sqlite3.connect(old / "backups" / "before-version-2.db")
+    assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+    assert copy.execute("SELECT label FROM decision").fetchall() == [("Rex",)]
+    copy.close()
+
+
+def test_a_step_that_fails_leaves_the_library_as_it_was(old, monkeypatch):
+    monkeypatch.setattr(migrations, "STEPS", (migrations.FIRST, "CREATE TABLE item (id);\nCREATE TABLE photo (id);"))
+    with pytest.raises(sqlite3.OperationalError):
+        Library(old)
+    monkeypatch.undo()
+    with Library(old) as library:
+        assert about(library, IDENTITY).said == [("Rex", True)]
+
+
+def test_a_library_of_a_newer_version_is_left_alone(old):
+    with Library(old) as library:
+        library.connection.execute("PRAGMA user_version = 99")
+    before = (old / "library.db").read_bytes()
+    with pytest.raises(BadRequest, match="newer version"):
+        Library(old)
+    assert (old / "library.db").read_bytes() == before
+
+
+def test_photos_of_an_older_library_get_their_look_when_they_are_met_again(tmp_path, monkeypatch):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "red.png").write_bytes(encoded(plain("red", 40)))
+    with Library(tmp_path / "library", make=True) as library:
+        index(library, [photos], color_recognizer())
+        with library.writing() as connection:
+            connection.execute("UPDATE photo SET look = NULL")
+        again = index(library, [photos], color_recognizer())
+        assert (again.changed, again.same) == (1, 0)
+        assert library.value("SELECT count(*) FROM photo WHERE look IS NOT NULL") == 1
+        assert index(library, [photos], color_recognizer()).same == 1
