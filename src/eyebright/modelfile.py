@@ -185,6 +185,8 @@ class Metadata(_Part, frozen=True):
     temperature: Name | None = None
     """Name of the initializer that divides the logits."""
     head: Head | None = None
+    family: Name | None = None
+    """Of a two-tower model: shared with the text file whose embeddings can be compared with its own (textfile.py)."""
     card: Card = Card()
 
 
@@ -203,7 +205,7 @@ class ModelFile(msgspec.Struct, frozen=True):
 def read(path: str | Path) -> ModelFile:
     """A model file from disk. Raises BadModelFile; the runtime has not seen a byte by then."""
     try:
-        data = _checked_bytes(Path(path))
+        data = checked_bytes(Path(path))
     except BadModelFile as error:
         raise BadModelFile(f"{path}: {error}") from None
     return from_bytes(data, str(path))
@@ -267,7 +269,7 @@ class _Version(msgspec.Struct):
     format: float
 
 
-def _checked_bytes(path: Path) -> bytes:
+def checked_bytes(path: Path) -> bytes:
     """All of a file of bounded size; a large one passes the gate as a map of the disk, before memory is taken."""
     try:
         with open(path, "rb", opener=_open_without_waiting) as file:

@@ -101,7 +101,10 @@ CREATE TABLE job (
     result TEXT                         -- JSON
 );
 """
-STEPS = (FIRST,)
+FAMILIES = """
+ALTER TABLE model ADD COLUMN family TEXT;   -- of a two-tower model: which text files belong to it
+"""
+STEPS = (FIRST, FAMILIES)
 """What turns a library of version N into one of version N + 1."""
 
 

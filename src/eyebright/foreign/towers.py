@@ -1,0 +1,121 @@
+"""A two-tower model (CLIP and its like) as a model file and a text file of one family.
+
+text encoder + tokenizer -> a text file -> labels as texts -> a head on the image encoder -> a model file like any other
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+from onnx import GraphProto
+
+from eyebright import labels as known_labels
+from eyebright import modelfile, textfile, texttower, trial
+from eyebright.errors import BadModelFile, BadRequest
+from eyebright.foreign.choices import Choices
+from eyebright.foreign.export import Export, read_export
+from eyebright.foreign.names import labels_for
+from eyebright.foreign.told import load
+from eyebright.foreign.wrapping import Wrapped, wrap
+from eyebright.foreign.zeroshot import ZeroShot, find_embedding
+from eyebright.runtime import Floats
+from eyebright.textfile import INPUTS, GoldenText, TextFile, TextMetadata
+
+PHRASE = "a photo of a {}"
+"""How a label becomes a text (Radford et al. 2021, arXiv:2103.00020)."""
+SCALE = 100.0
+"""What cosines are multiplied by: CLIP's learned scale ends here, as it is kept from growing further."""
+TEXT_OUTPUTS = ("text_embeds", "pooler_output")
+
+
+@dataclass(frozen=True)
+class Towers:
+    """Bytes of a model file and of a text file, and what was read and guessed on the way, a line each."""
+
+    image: bytes
+    text: bytes
+    remarks: list[str]
+
+
+def wrap_towers(folder: Path, choices: Choices, scale: float | None = None) -> Towers:
+    """Both files from the folder of an export. Raises BadModelFile, BadRequest, MissingExtra."""
+    texttower.tokenizers()  # what is missing is said before any work
+    export = read_export(folder)
+    name = choices.name or export.name
+    count = len(choices.label_names or known_labels.imagenet()[0])
+    labels, _ = labels_for(choices.label_names, count, folder)
+    if count < 2:
+        raise BadRequest("one label is no choice: --labels FILE of two or more.")
+    family = textfile.family_of(export.vision, export.text)
+    text = wrap_text(export, TextMetadata(1, name, family, "", export.context, licence=choices.licence))
+    texts = texttower.TextTower(text).embed(PHRASE.format(label.label) for label in labels)
+    image = wrap_image(export, replace(choices, name=name), family, texts * (scale or SCALE))
+    said = text.metadata
+    remarks = [
+        *image.remarks,
+        f"pictures: {export.pictures}, as preprocessor_config.json has it",
+        f'labels: {count:,}, each as "{PHRASE.format("LABEL")}" (--labels)',
+        f"texts: {said.context} tokens at most"
+        + ("" if said.padding is None else f", filled with token {said.padding}"),
+    ]
+    if scale is None:
+        remarks.append(f"scale: {SCALE:g}, a guess; scores get sharper or softer by it, in the same order (--scale)")
+    return Towers(image.data, text.data, remarks)
+
+
+def wrap_text(export: Export, metadata: TextMetadata) -> TextFile:
+    """The text file, tried in a child process and with a self-test; what the graph tells is put into its metadata."""
+    path = export.text
+    model, _ = load(path)
+    output, _ = find_embedding(model.graph, TEXT_OUTPUTS, path)
+    inputs = text_inputs(model.graph, path)
+    length = inputs["input_ids"]
+    # a mask hides what fills a text; an encoder without one has learned from texts that were filled
+    filled = length > 0 or "attention_mask" not in inputs
+    metadata = msgspec.structs.replace(
+        metadata,
+        output=output,
+        context=length or metadata.context,
+        padding=export.padding if filled else None,
+    )
+    untested = textfile.from_bytes(textfile.attach(model, metadata, export.tokenizer), str(path))
+    trial.prove_text(untested)
+    (vector,) = texttower.TextTower(untested).embed(texttower.GOLDEN)
+    golden = GoldenText(texttower.GOLDEN, tuple(round(float(value), 6) for value in vector))
+    tested = textfile.attach(model, msgspec.structs.replace(metadata, golden=golden), export.tokenizer)
+    return textfile.from_bytes(tested, str(path))
+
+
+def wrap_image(export: Export, choices: Choices, family: str, texts: Floats) -> Wrapped:
+    """The model file: the image encoder, and the texts of its labels (L, D), times the scale, as its head."""
+    seen = export.pictures
+    chosen = replace(
+        choices,
+        mean=choices.mean or seen.mean,
+        std=choices.std or seen.std,
+        size=choices.size or seen.size,
+        crop=seen.crop if choices.crop is None else choices.crop,
+        layout="nchw",
+        activation="softmax",
+        interpolation=seen.interpolation,
+    )
+    wrapped = wrap(export.vision, chosen, ZeroShot(texts.T.copy()))
+    file = modelfile.from_bytes(wrapped.data, str(export.vision))
+    card = msgspec.structs.replace(
+        file.metadata.card,
+        description=f'Image encoder of {choices.name}; it says the label whose text, "{PHRASE}", is nearest.',
+        limits="What is none of its labels gets the name of one that is.",
+    )
+    return replace(wrapped, data=modelfile.rewritten(file, family=family, card=card))
+
+
+def text_inputs(graph: GraphProto, path: Path) -> dict[str, int]:
+    """What a text encoder takes, and of which length (0: any). Raises BadModelFile."""
+    known = {tensor.name for tensor in graph.initializer}
+    found = {value.name: value.type.tensor_type.shape.dim for value in graph.input if value.name not in known}
+    if "input_ids" not in found or not set(found) <= set(INPUTS):
+        raise BadModelFile(f"{path}: a text encoder takes `input_ids`; this takes {', '.join(found)}.")
+    lengths = {name: dims[1].dim_value if len(dims) == 2 else 0 for name, dims in found.items()}
+    if lengths["input_ids"] > textfile.MAX_CONTEXT:
+        raise BadModelFile(f"{path}: it takes texts of {lengths['input_ids']:,} tokens, which is too long.")
+    return lengths
