@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 KEY = "eyebright"
+TEXT_KEY = "eyebright-text"
+"""Of a text file (textfile.py), which is no model file."""
 OUTPUTS = ("scores", "logits", "embedding", "features", "novelty")
 MAX_GOLDEN_BYTES = 1024
 MAX_SIDE = 4096
@@ -217,6 +219,8 @@ def from_bytes(data: bytes, path: str = "model") -> ModelFile:
     try:
         data = packed.unpack(data) if packed.is_packed(data) else data
         contents = gate.inspect(data)
+        if TEXT_KEY in contents.metadata:
+            raise BadModelFile("a text file, which reads texts; pictures are seen by the model file beside it.")
         metadata = parse(contents.metadata.get(KEY))
     except BadModelFile as error:
         raise BadModelFile(f"{path}: {error}") from None

@@ -17,13 +17,15 @@ from msgspec import Meta
 from eyebright import gate
 from eyebright.errors import BadModelFile
 from eyebright.modelfile import KEY as MODEL_KEY
+from eyebright.modelfile import TEXT_KEY as KEY
 from eyebright.modelfile import Name, checked_bytes
 
 if TYPE_CHECKING:
     import onnx
 
 FORMAT = 1
-KEY, TOKENIZER = "eyebright-text", "eyebright-tokenizer"
+TOKENIZER = "eyebright-tokenizer"
+"""The key of the second metadata entry; that of the first is KEY."""
 INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 MAX_TOKENIZER_BYTES = 40_000_000
 """Of the tokenizer's JSON; 250,000 words take 20 MB."""
@@ -38,7 +40,7 @@ class GoldenText(_Part, frozen=True):
     """The self-test: what the encoder made of a text where the file was made."""
 
     text: Annotated[str, Meta(max_length=500)]
-    embedding: Annotated[tuple[float, ...], Meta(min_length=1, max_length=8192)]
+    embedding: Annotated[tuple[Annotated[float, Meta(ge=-1, le=1)], ...], Meta(min_length=1, max_length=8192)]
     """(D,), of length 1."""
 
 

@@ -3,6 +3,7 @@
 Each file is bounded, written beside its place and renamed; what is there already is not fetched again.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -77,7 +78,8 @@ def fetch(opener: Any, url: str, path: Path, limit: int) -> None:
     except OSError as error:
         raise CannotWrite(f"{path} cannot be written: {(error.strerror or str(error)).lower()}.") from None
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def https_only() -> Any:
