@@ -7,6 +7,7 @@ import json
 import math
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
@@ -55,12 +56,17 @@ def tokens(tokenizer: Tokenizer, texts: list[str]) -> tuple[Tensor, Tensor]:
 
 
 def train(
-    image: nn.Module, text: TextEncoder, pictures: Tensor, read: tuple[Tensor, Tensor], true: Tensor, steps: int
-) -> float:
-    """Teach both towers which of L texts are true of which of N pictures, `true` (N, L); the last loss."""
+    image: nn.Module,
+    text: TextEncoder,
+    pictures: Tensor,
+    read: tuple[Tensor, Tensor],
+    true: Tensor,
+    steps: int,
+    rate: float = 3e-3,
+) -> None:
+    """Teach both towers which of L texts are true of which of N pictures, `true` (N, L)."""
     scale, bias = nn.Parameter(torch.tensor(math.log(10.0))), nn.Parameter(torch.tensor(-5.0))
-    learned = [*image.parameters(), *text.parameters(), scale, bias]
-    optimizer = torch.optim.Adam([one for one in learned if one.requires_grad], 3e-3)
+    optimizer = torch.optim.AdamW([*image.parameters(), *text.parameters(), scale, bias], rate, weight_decay=0.1)
     for _ in range(steps):
         some = torch.randperm(len(pictures))[:128]
         seen, told = functional.normalize(image(pictures[some])), functional.normalize(text(*read))
@@ -69,12 +75,12 @@ def train(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return float(loss.detach())
 
 
-def export(folder: Path, image: nn.Module, text: TextEncoder, tokenizer: Tokenizer, preprocessor: dict) -> Path:
+def export(
+    folder: Path, image: nn.Module, text: TextEncoder, tokenizer: Tokenizer, preprocessor: dict[str, Any], side: int
+) -> Path:
     """Both towers and their configuration in the layout of exports."""
-    side = preprocessor["crop_size"]
     two_towers.write(
         folder,
         preprocessor_config=preprocessor,

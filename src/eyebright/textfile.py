@@ -1,4 +1,4 @@
-"""The text file: the text encoder of a two-tower model with its tokenizer inside, in one `.onnx` (docs/two-towers.md).
+"""The text file: the text encoder of a two-tower model with its tokenizer inside, in one `.onnx` (docs/text-file.md).
 
 The graph takes `input_ids` (1, T) and perhaps `attention_mask`, `token_type_ids`, `position_ids`, and gives (1, D), to
 be compared with the `embedding` of a model file of the same `family`. Reading needs neither onnx nor a runtime.

@@ -99,33 +99,25 @@ def test_texts_do_not_change_each_other(tmp_path: Path) -> None:
     assert np.array_equal(tower.embed(texts), np.concatenate([tower.embed([text]) for text in texts]))
 
 
+HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+JINA = {"mean": [0.4] * 3, "std": [0.2] * 3, "interpolation": "bicubic", "resize_mode": "shortest", "size": 224}
 PICTURES: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
     "CLIP, as it was": ({"crop_size": 224, "do_center_crop": True, "size": 224}, (224, 1.0, "bicubic", 0.48145466)),
     "CLIP": (
-        {
-            "crop_size": {"height": 224, "width": 224},
-            "do_center_crop": True,
-            "do_normalize": True,
-            "image_mean": [0.48145466, 0.4578275, 0.40821073],
-            "resample": 3,
-            "size": {"shortest_edge": 224},
-        },
-        (224, 1.0, "bicubic", 0.48145466),
+        {"crop_size": {"height": 224, "width": 224}, "do_center_crop": True, "size": {"shortest_edge": 256}, **HALF},
+        (224, 0.875, "bicubic", 0.5),
     ),
-    "SigLIP": (
-        {"size": {"height": 384, "width": 384}, "resample": 3, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
-        (384, 0.0, "bicubic", 0.5),
+    "Chinese-CLIP": (
+        {"crop_size": 224, "do_center_crop": False, "size": {"height": 336, "width": 336}},
+        (336, 0.0, "bicubic", 0.48145466),
     ),
-    "not normalized": (
-        {
-            "crop_size": 256,
-            "do_center_crop": True,
-            "do_normalize": False,
-            "resample": 2,
-            "size": {"shortest_edge": 288},
-        },
-        (256, 256 / 288, "bilinear", 0),
+    "Chinese-CLIP, as it was": ({"do_center_crop": False, "size": 224, **HALF}, (224, 0.0, "bicubic", 0.5)),
+    "SigLIP": ({"size": {"height": 384, "width": 384}, "resample": 3, **HALF}, (384, 0.0, "bicubic", 0.5)),
+    "MobileCLIP": (
+        {"crop_size": 256, "do_center_crop": True, "do_normalize": False, "resample": 2, "size": 256},
+        (256, 1.0, "bilinear", 0),
     ),
+    "jina-clip": (JINA, (224, 1.0, "bicubic", 0.4)),
 }
 
 

@@ -8,6 +8,7 @@ The layout of the exports that transformers.js runs. Not all of them have all ke
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,15 @@ TEXT = ("text_model.onnx", "text_model_fp16.onnx", "text_model_quantized.onnx")
 CLIP_MEAN: Three = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD: Three = (0.26862954, 0.26130258, 0.27577711)
 CLIP_SIZE, CLIP_CONTEXT = 224, 77
-RESAMPLE: dict[Any, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box"}
-"""Pillow's numbers; 5, Hamming, is none of ours."""
+RESAMPLE: dict[Any, Interpolation] = {
+    0: "nearest",
+    1: "lanczos",
+    2: "bilinear",
+    3: "bicubic",
+    4: "box",
+    **{name: name for name in ("nearest", "lanczos", "bilinear", "bicubic", "box")},
+}
+"""Pillow's numbers, and names; 5, Hamming, is none of ours."""
 MAX_JSON_BYTES = 4_000_000
 Json = dict[str, Any]
 
@@ -73,7 +81,8 @@ def read_export(folder: Path) -> Export:
         padding = padding_of(config, tokens, json.loads(tokenizer))
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
         raise BadModelFile(f"{folder}: its configuration files are not what such exports have.") from None
-    name = str(config.get("_name_or_path") or folder.resolve().name)[:200]
+    name = str(config.get("_name_or_path"))
+    name = name if re.fullmatch(r"[\w.-]{1,100}/[\w.-]{1,100}", name) else folder.resolve().name[:200]
     return Export(name, _first(folder, VISION), _first(folder, TEXT), tokenizer, pictures, context, padding)
 
 
@@ -88,15 +97,16 @@ def pictures_of(said: Json) -> Pictures:
     size = said.get("size", CLIP_SIZE)
     edges = size if isinstance(size, dict) else {"shortest_edge": size}
     shorter = _side(edges.get("shortest_edge", edges))
-    stretched = "shortest_edge" not in edges and not said.get("do_center_crop")
-    side = _side(said.get("crop_size", shorter)) if said.get("do_center_crop", "crop_size" in said) else shorter
+    # where nothing is said of a crop, only a size of two sides means that all of the picture is squeezed into it
+    cropped = said.get("do_center_crop", "crop_size" in said or "shortest_edge" in edges)
+    side = _side(said.get("crop_size", shorter)) if cropped else shorter
     plain = not said.get("do_normalize", True)
     return Pictures(
         size=side,
-        crop=0.0 if stretched else min(side / shorter, 1.0),
-        interpolation=RESAMPLE[said.get("resample", 3)],
-        mean=(0, 0, 0) if plain else _three(said.get("image_mean", CLIP_MEAN)),
-        std=(1, 1, 1) if plain else _three(said.get("image_std", CLIP_STD)),
+        crop=min(side / shorter, 1.0) if cropped else 0.0,
+        interpolation=RESAMPLE[said.get("resample", said.get("interpolation", "bicubic"))],
+        mean=(0, 0, 0) if plain else _three(said.get("image_mean", said.get("mean", CLIP_MEAN))),
+        std=(1, 1, 1) if plain else _three(said.get("image_std", said.get("std", CLIP_STD))),
     )
 
 

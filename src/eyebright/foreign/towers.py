@@ -24,7 +24,7 @@ from eyebright.textfile import INPUTS, GoldenText, TextFile, TextMetadata
 PHRASE = "a photo of a {}"
 """How a label becomes a text (Radford et al. 2021, arXiv:2103.00020)."""
 SCALE = 100.0
-"""What cosines are multiplied by: CLIP's learned scale ends here, as it is kept from growing further."""
+"""What cosines are multiplied by: the most that CLIP's own, which it learned, was allowed to become."""
 TEXT_OUTPUTS = ("text_embeds", "pooler_output")
 
 
