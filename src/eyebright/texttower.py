@@ -79,13 +79,13 @@ class TextTower:
         feeds = {name: row(values[name], kind) for name, kind in self._types.items()}
         try:
             (found,) = self._session.run([self.metadata.output], feeds)
+            vector = np.asarray(found, np.float64)  # whose squares do not overflow
         except Exception as error:
             raise BadModelFile(f"{self.path}: it failed on a text of {len(ids)} tokens: {first_line(error)}") from None
-        vector = np.asarray(found, np.float32)
-        length_of = float(np.linalg.norm(vector))
-        if vector.ndim != 2 or len(vector) != 1 or not 0 < length_of < np.inf:
+        norm = float(np.linalg.norm(vector)) if np.isfinite(vector).all() else 0.0
+        if vector.ndim != 2 or len(vector) != 1 or norm == 0:
             raise BadModelFile(f"{self.path}: its output {self.metadata.output!r} is no embedding (1, D) of a text.")
-        unit: Floats = vector[0] / length_of
+        unit: Floats = (vector[0] / norm).astype(np.float32)
         return unit
 
 
