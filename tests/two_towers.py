@@ -28,14 +28,17 @@ def model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
 
 
-def vision(output: str = "image_embeds", width: int = 3) -> onnx.ModelProto:
+def vision(output: str = "image_embeds", width: int = 3, half: bool = False) -> onnx.ModelProto:
     """pixel_values (N, 3, H, W) -> the mean color (N, 3); further numbers are 0."""
     nodes = [
         helper.make_node("ReduceMean", ["pixel_values", "sides"], ["mean"], keepdims=0),
         helper.make_node("MatMul", ["mean", "turn"], [output]),
     ]
-    pixels = {"pixel_values": (TensorProto.FLOAT, ["N", 3, "H", "W"])}
-    return model(nodes, pixels, output, width, sides=[2, 3], turn=np.eye(3, width, dtype=np.float32))
+    kind, number = (TensorProto.FLOAT16, np.float16) if half else (TensorProto.FLOAT, np.float32)
+    pixels = {"pixel_values": (kind, ["N", 3, "H", "W"])}
+    made = model(nodes, pixels, output, width, sides=[2, 3], turn=np.eye(3, width, dtype=number))
+    made.graph.output[0].type.tensor_type.elem_type = kind
+    return made
 
 
 def text(output: str = "text_embeds", length: Any = "T", masked: bool = True) -> onnx.ModelProto:
@@ -97,5 +100,6 @@ def write(folder: Path, **other: Any) -> Path:
         if isinstance(content, onnx.ModelProto):
             content = content.SerializeToString()
         if content is not None:
+            path.parent.mkdir(exist_ok=True)
             path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     return folder

@@ -6,7 +6,6 @@ be compared with the `embedding` of a model file of the same `family`. Reading n
 
 import base64
 import binascii
-import hashlib
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -114,15 +113,6 @@ def attach(model: "onnx.ModelProto", metadata: TextMetadata, tokenizer: bytes) -
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value.decode()
     return bytes(model.SerializeToString(deterministic=True))
-
-
-def family_of(*graphs: Path) -> str:
-    """A name for encoders that were trained together, of their files as they came; later changes do not change it."""
-    both = hashlib.sha256()
-    for path in graphs:
-        with path.open("rb") as file:
-            both.update(hashlib.file_digest(file, "sha256").digest())
-    return both.hexdigest()
 
 
 def packed(tokenizer: bytes) -> bytes:

@@ -86,6 +86,25 @@ def test_a_text_is_filled_where_no_mask_hides_what_fills_it(tmp_path: Path) -> N
         assert np.allclose(red, np.array([1.01, 0.01, 0.01]) / np.linalg.norm([1.01, 0.01, 0.01]), atol=1e-5)
 
 
+def test_smaller_forms_of_the_graphs_do_where_the_plain_ones_are_missing(tmp_path: Path) -> None:
+    folder = two_towers.write(tmp_path / "clip", vision_model=two_towers.vision(half=True))
+    for name, other in (("vision_model", "vision_model_fp16"), ("text_model", "text_model_quantized")):
+        (folder / "onnx" / f"{name}.onnx").rename(folder / "onnx" / f"{other}.onnx")
+    made = wrap_towers(folder, Choices(label_names=NAMES))
+    recognizer = eyebright.load(from_bytes(made.image), trust=True, threads=1)
+    assert [recognizer(plain(color)).labels[0].label for color in NAMES] == [*NAMES]
+    assert recognizer.embed(plain("red")).dtype == np.float32
+
+
+def test_what_the_user_says_comes_before_what_the_files_say(tmp_path: Path) -> None:
+    choices = Choices(label_names=NAMES, crop=0.5, size=16, mean=(0.1, 0.1, 0.1), name="mine", licence="MIT")
+    made = wrap_towers(two_towers.write(tmp_path / "clip"), choices)
+    told = from_bytes(made.image).metadata
+    assert (told.name, told.input.size, told.input.crop, told.card.licence) == ("mine", 16, 0.5, "MIT")
+    assert made.remarks[0] == "pictures: 16 pixels, the middle 50.0% of the shorter side, bicubic (--size, --crop)"
+    assert textfile.from_bytes(made.text).metadata.licence == "MIT"
+
+
 def test_a_long_text_is_cut_to_the_context(tmp_path: Path) -> None:
     tower = TextTower(wrapped(tmp_path)[1])
     assert np.array_equal(tower.embed("red " * 12 + "blue " * 500), tower.embed("red " * 12))
@@ -189,6 +208,7 @@ FOLDERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "pictures twice": ({"text_model": two_towers.vision("text_embeds")}, "takes `input_ids`; this takes pixel_values"),
     "weights in another file": ({"text_model": outside()}, "weights are in another file"),
+    "a graph that is a folder": ({"text_model": None, "onnx/text_model.onnx/config": {}}, "text_model.onnx: "),
     "no ONNX": ({"text_model": b"hello"}, "not an ONNX model"),
     "words that it does not know": ({"tokenizer": None}, ""),
 }
@@ -242,6 +262,7 @@ def test_a_text_file_that_is_there_is_kept(tmp_path: Path, capsys: pytest.Captur
         (["--two-tower", "clip", "model.onnx"], "takes one model"),
         ([], "takes one model"),
         (["--two-tower", "clip", "--layout", "nhwc"], "not for --two-tower"),
+        (["model.onnx", "--scale", "10"], "--scale is for --two-tower"),
     ],
 )
 def test_a_request_that_cannot_be_meant(options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

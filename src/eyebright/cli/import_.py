@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--positive", metavar="LABEL", help="Makes a yes/no model: the label that is looked for.")
 @click.option("--bgr", is_flag=True, help="It wants blue first, as OpenCV and Caffe have it.")
-@click.option("--scale", type=click.FloatRange(0, 1e4, min_open=True), help="Of two towers: what cosines are times.")
+@click.option("--scale", type=click.FloatRange(0, 1e4, min_open=True), help="Of two towers: what multiplies cosines.")
 @click.option("--name", help="What the model is called; the file's name by default.")
 @click.option("--licence", default="", help="Its licence, for the card.")
 @options.force
@@ -83,6 +83,8 @@ def command(
     if two_tower is not None:
         return towers(two_tower, output, choices, scale, force)
     assert foreign is not None
+    if scale is not None:
+        raise BadRequest("--scale is for --two-tower.")
     return classifier(foreign, output, choices, force)
 
 

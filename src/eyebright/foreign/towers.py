@@ -3,6 +3,7 @@
 text encoder + tokenizer -> a text file -> labels as texts -> a head on the image encoder -> a model file like any other
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from eyebright import labels as known_labels
 from eyebright import modelfile, textfile, texttower, trial
 from eyebright.errors import BadModelFile, BadRequest
 from eyebright.foreign.choices import Choices
-from eyebright.foreign.export import Export, read_export
+from eyebright.foreign.export import Export, Pictures, read_export
 from eyebright.foreign.names import labels_for
 from eyebright.foreign.told import load
 from eyebright.foreign.wrapping import Wrapped, wrap
@@ -41,72 +42,79 @@ def wrap_towers(folder: Path, choices: Choices, scale: float | None = None) -> T
     """Both files from the folder of an export. Raises BadModelFile, BadRequest, MissingExtra."""
     texttower.tokenizers()  # what is missing is said before any work
     export = read_export(folder)
-    name = choices.name or export.name
     count = len(choices.label_names or known_labels.imagenet()[0])
     labels, _ = labels_for(choices.label_names, count, folder)
     if count < 2:
         raise BadRequest("one label is no choice: --labels FILE of two or more.")
-    family = textfile.family_of(export.vision, export.text)
-    text = wrap_text(export, TextMetadata(1, name, family, "", export.context, licence=choices.licence))
+    choices = replace(choices, name=choices.name or export.name)
+    family = family_of(export)
+    text, remarks = wrap_text(export, choices, family)
     texts = texttower.TextTower(text).embed(PHRASE.format(label.label) for label in labels)
-    image = wrap_image(export, replace(choices, name=name), family, texts * (scale or SCALE))
-    said = text.metadata
-    remarks = [
-        *image.remarks,
-        f"pictures: {export.pictures}, as preprocessor_config.json has it",
-        f'labels: {count:,}, each as "{PHRASE.format("LABEL")}" (--labels)',
-        f"texts: {said.context} tokens at most"
-        + ("" if said.padding is None else f", filled with token {said.padding}"),
-    ]
+    image = wrap_image(export, choices, family, texts * (scale or SCALE))
+    remarks = [*image.remarks, f'head: {count:,} labels, each as "{PHRASE.format("LABEL")}"', *remarks]
     if scale is None:
         remarks.append(f"scale: {SCALE:g}, a guess; scores get sharper or softer by it, in the same order (--scale)")
     return Towers(image.data, text.data, remarks)
 
 
-def wrap_text(export: Export, metadata: TextMetadata) -> TextFile:
-    """The text file, tried in a child process and with a self-test; what the graph tells is put into its metadata."""
+def family_of(export: Export) -> str:
+    """A name for encoders that learned together, made of their files as they came, so that later changes keep it."""
+    both = hashlib.sha256()
+    for path in (export.vision, export.text):
+        try:
+            both.update(hashlib.sha256(modelfile.checked_bytes(path)).digest())
+        except BadModelFile as error:
+            raise BadModelFile(f"{path}: {error}") from None
+    return both.hexdigest()
+
+
+def wrap_text(export: Export, choices: Choices, family: str) -> tuple[TextFile, list[str]]:
+    """The text file, tried in a child process and with a self-test, and what was read on the way."""
     path = export.text
     model, _ = load(path)
     output, _ = find_embedding(model.graph, TEXT_OUTPUTS, path)
     inputs = text_inputs(model.graph, path)
     length = inputs["input_ids"]
     # a mask hides what fills a text; an encoder without one has learned from texts that were filled
-    filled = length > 0 or "attention_mask" not in inputs
-    metadata = msgspec.structs.replace(
-        metadata,
+    padding = export.padding if length or "attention_mask" not in inputs else None
+    metadata = TextMetadata(
+        format=1,
+        name=choices.name or export.name,
+        family=family,
         output=output,
-        context=length or metadata.context,
-        padding=export.padding if filled else None,
+        context=length or export.context,
+        padding=padding,
+        licence=choices.licence,
     )
     untested = textfile.from_bytes(textfile.attach(model, metadata, export.tokenizer), str(path))
     trial.prove_text(untested)
     (vector,) = texttower.TextTower(untested).embed(texttower.GOLDEN)
     golden = GoldenText(texttower.GOLDEN, tuple(round(float(value), 6) for value in vector))
     tested = textfile.attach(model, msgspec.structs.replace(metadata, golden=golden), export.tokenizer)
-    return textfile.from_bytes(tested, str(path))
+    filled = "at most" if padding is None else f"always, filled with token {padding}"
+    return textfile.from_bytes(tested, str(path)), [f"texts: {metadata.context} tokens {filled}"]
 
 
 def wrap_image(export: Export, choices: Choices, family: str, texts: Floats) -> Wrapped:
     """The model file: the image encoder, and the texts of its labels (L, D), times the scale, as its head."""
-    seen = export.pictures
-    chosen = replace(
-        choices,
-        mean=choices.mean or seen.mean,
-        std=choices.std or seen.std,
-        size=choices.size or seen.size,
-        crop=seen.crop if choices.crop is None else choices.crop,
-        layout="nchw",
-        activation="softmax",
-        interpolation=seen.interpolation,
+    told = export.pictures
+    seen = Pictures(
+        size=choices.size or told.size,
+        crop=told.crop if choices.crop is None else choices.crop,
+        interpolation=told.interpolation,
+        mean=choices.mean or told.mean,
+        std=choices.std or told.std,
     )
+    chosen = replace(choices, **vars(seen), layout="nchw", activation="softmax")
     wrapped = wrap(export.vision, chosen, ZeroShot(texts.T.copy()))
     file = modelfile.from_bytes(wrapped.data, str(export.vision))
     card = msgspec.structs.replace(
         file.metadata.card,
-        description=f'Image encoder of {choices.name}; it says the label whose text, "{PHRASE}", is nearest.',
+        description=f'Image encoder of {choices.name}; it says the label whose text, "{PHRASE.format("LABEL")}", is nearest.',
         limits="What is none of its labels gets the name of one that is.",
     )
-    return replace(wrapped, data=modelfile.rewritten(file, family=family, card=card))
+    remarks = [f"pictures: {seen} (--size, --crop)", *wrapped.remarks]
+    return Wrapped(modelfile.rewritten(file, family=family, card=card), remarks)
 
 
 def text_inputs(graph: GraphProto, path: Path) -> dict[str, int]:
