@@ -110,7 +110,7 @@ def wrap_image(export: Export, choices: Choices, family: str, texts: Floats) -> 
     file = modelfile.from_bytes(wrapped.data, str(export.vision))
     card = msgspec.structs.replace(
         file.metadata.card,
-        description=f'Image encoder of {choices.name}; it says the label whose text, "{PHRASE.format("LABEL")}", is nearest.',
+        description=f'Image encoder of {choices.name}; it says the LABEL whose "{PHRASE.format("LABEL")}" is nearest.',
         limits="What is none of its labels gets the name of one that is.",
     )
     remarks = [f"pictures: {seen} (--size, --crop)", *wrapped.remarks]
