@@ -63,7 +63,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     torch.manual_seed(0)
     chance = random.Random(0)
     seen = [caption for caption in CAPTIONS if caption not in UNSEEN]
-    told = [caption for caption in seen for _ in range(100)]
+    told = [caption for caption in seen for _ in range(60)]
     pictures = np.stack([np.asarray(drawn(*caption.split(), chance)) for caption in told])
     texts = [*seen, *COLORS, *SHAPES]
     true = torch.tensor([[float(set(text.split()) <= set(caption.split())) for text in texts] for caption in told])
@@ -71,7 +71,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     read = trained.tokens(tokenizer, [f"a photo of a {text}" for text in texts])
     image, text = image_encoder(32), trained.TextEncoder(tokenizer.get_vocab_size(), 32)
     pixels = torch.tensor(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-    trained.train(image, text, pixels, read, true, steps=300)
+    trained.train(image, text, pixels, read, true, steps=150)
     preprocessor = {
         "size": {"shortest_edge": SIDE},
         "crop_size": SIDE,
@@ -127,7 +127,7 @@ def test_free_text_finds_pictures_also_by_words_that_were_never_together(
 ) -> None:
     """Of the first 10 photos; by chance 1 of 12 would be right, by a color 1 of 4, by a shape 1 of 3.
 
-    Seen with seeds 0 to 2: colors 1.0, shapes 0.87 to 0.9, captions 0.93, and 0.4 to 0.5 of those never seen.
+    Seen with seeds 0 to 2: colors 1.0, shapes 0.77 to 0.9, captions 0.86 to 0.95, and 0.4 to 0.6 of those never read.
     """
     photos, folder = shapes
     made = wrap_towers(folder, Choices(label_names=SHAPES))
@@ -140,7 +140,7 @@ def test_free_text_finds_pictures_also_by_words_that_were_never_together(
             for words in [*COLORS, *SHAPES, *CAPTIONS]
         }
     assert np.mean([right[words] for words in COLORS]) >= 0.9
-    assert np.mean([right[words] for words in SHAPES]) >= 0.7
+    assert np.mean([right[words] for words in SHAPES]) >= 0.6
     assert np.mean([right[words] for words in CAPTIONS if words not in UNSEEN]) >= 0.8
     assert np.mean([right[words] for words in UNSEEN]) >= 0.25
     named = [recognizer(path).labels[0].label == path.stem.split("-")[1] for path in photos.iterdir()]
