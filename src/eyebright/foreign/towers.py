@@ -19,7 +19,7 @@ from eyebright.foreign.names import labels_for
 from eyebright.foreign.told import load
 from eyebright.foreign.wrapping import Wrapped, wrap
 from eyebright.foreign.zeroshot import ZeroShot, find_embedding
-from eyebright.runtime import Floats
+from eyebright.runtime import Floats, cores
 from eyebright.textfile import INPUTS, GoldenText, TextFile, TextMetadata
 
 PHRASE = "a photo of a {}"
@@ -49,7 +49,7 @@ def wrap_towers(folder: Path, choices: Choices, scale: float | None = None) -> T
     choices = replace(choices, name=choices.name or export.name)
     family = family_of(export)
     text, remarks = wrap_text(export, choices, family)
-    texts = texttower.TextTower(text).embed(PHRASE.format(label.label) for label in labels)
+    texts = texttower.TextTower(text, cores()).embed(PHRASE.format(label.label) for label in labels)
     image = wrap_image(export, choices, family, texts * (scale or SCALE))
     remarks = [*image.remarks, f'head: {count:,} labels, each as "{PHRASE.format("LABEL")}"', *remarks]
     if scale is None:
