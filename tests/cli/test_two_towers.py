@@ -1,11 +1,13 @@
 """Photos by free text, with a model of two encoders: `import --two-tower`, `index`, `search --text`."""
 
 import json
+import sqlite3
 
 import pytest
 
 import two_towers
 from eyebright import modelfile, texttower, trial
+from eyebright.library import Library
 from eyebright.runtime import open_runtime
 
 
@@ -95,3 +97,16 @@ def test_a_text_file_is_no_model_file(towers):
     ended = towers("predict", "holiday/red.png", "--model", "clip-text.onnx")
     assert ended.code == 2
     assert "reads texts" in ended.err
+
+
+def test_a_library_from_before_two_towers_keeps_what_it_knows(eyebright, holiday, colors, monkeypatch, tmp_path):
+    monkeypatch.setenv("EYEBRIGHT_LIBRARY", str(tmp_path / "library"))
+    eyebright("index", holiday, "--model", colors, "--trust")
+    with sqlite3.connect(tmp_path / "library" / "library.db") as connection:
+        connection.execute("ALTER TABLE model DROP COLUMN family")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    assert found(eyebright, "blue")[0] == "blue"
+    assert (tmp_path / "library" / "backups" / "before-version-2.db").exists()
+    with Library(tmp_path / "library") as library:
+        assert library.rows("SELECT name, family FROM model").fetchall() == [("colors", None)]
