@@ -57,6 +57,12 @@ def test_an_honest_graph_passes_and_is_counted():
     assert found.opsets == {"": 18}
 
 
+def test_metadata_that_is_no_text_is_refused():
+    entry = field(14, field(1, b"eyebright") + field(2, b'{"name":"\x80"}'))
+    with pytest.raises(BadModelFile, match="not text"):
+        gate.inspect(HONEST + entry)
+
+
 def test_the_shipped_model_passes_without_a_walk_through_its_weights():
     """Its five million bytes cost as many calls as its few hundred nodes ask for."""
     data = (Path(eyebright.__file__).parent / "models" / "lite0.onnx").read_bytes()

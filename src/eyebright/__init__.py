@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eyebright.data import Dataset
     from eyebright.errors import EyebrightError
-    from eyebright.recognize import Failure, Prediction, Recognizer, load
+    from eyebright.recognize import Failure, Prediction, Recognizer, load, load_text
     from eyebright.training import Recipe, train
 
 __version__ = "0.1.0"
@@ -27,6 +27,7 @@ __all__ = [
     "Recognizer",
     "__version__",
     "load",
+    "load_text",
     "train",
 ]
 HOMES = {

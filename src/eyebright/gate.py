@@ -56,7 +56,7 @@ def inspect(data: bytes | memoryview) -> Contents:
     try:
         return walk.model()
     except UnicodeDecodeError:
-        raise BadModelFile("a name in it is not text.") from None
+        raise BadModelFile("a name or value in it is not text.") from None
 
 
 class _Walk:
@@ -222,6 +222,7 @@ class _Walk:
                 if stop - at > MAX_METADATA_BYTES:
                     raise BadModelFile(f"its metadata is over {MAX_METADATA_BYTES:,} bytes.")
                 value = bytes(self.data[at:stop])
+                value.decode()  # what is no UTF-8 trips who reads it later, the runtime too
         if key in self.found.metadata:
             raise BadModelFile(f"it has the metadata {key[:50]!r} twice.")
         if len(self.found.metadata) >= 1000:

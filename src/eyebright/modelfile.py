@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 KEY = "eyebright"
+TEXT_KEY = "eyebright-text"
+"""Of a text file (textfile.py), which is no model file."""
 OUTPUTS = ("scores", "logits", "embedding", "features", "novelty")
 MAX_GOLDEN_BYTES = 1024
 MAX_SIDE = 4096
@@ -185,6 +187,8 @@ class Metadata(_Part, frozen=True):
     temperature: Name | None = None
     """Name of the initializer that divides the logits."""
     head: Head | None = None
+    family: Name | None = None
+    """Of a two-tower model: shared with the text file whose embeddings can be compared with its own (textfile.py)."""
     card: Card = Card()
 
 
@@ -203,7 +207,7 @@ class ModelFile(msgspec.Struct, frozen=True):
 def read(path: str | Path) -> ModelFile:
     """A model file from disk. Raises BadModelFile; the runtime has not seen a byte by then."""
     try:
-        data = _checked_bytes(Path(path))
+        data = checked_bytes(Path(path))
     except BadModelFile as error:
         raise BadModelFile(f"{path}: {error}") from None
     return from_bytes(data, str(path))
@@ -215,6 +219,8 @@ def from_bytes(data: bytes, path: str = "model") -> ModelFile:
     try:
         data = packed.unpack(data) if packed.is_packed(data) else data
         contents = gate.inspect(data)
+        if TEXT_KEY in contents.metadata:
+            raise BadModelFile("a text file, which reads texts; pictures are seen by the model file beside it.")
         metadata = parse(contents.metadata.get(KEY))
     except BadModelFile as error:
         raise BadModelFile(f"{path}: {error}") from None
@@ -267,7 +273,7 @@ class _Version(msgspec.Struct):
     format: float
 
 
-def _checked_bytes(path: Path) -> bytes:
+def checked_bytes(path: Path) -> bytes:
     """All of a file of bounded size; a large one passes the gate as a map of the disk, before memory is taken."""
     try:
         with open(path, "rb", opener=_open_without_waiting) as file:

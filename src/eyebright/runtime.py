@@ -86,7 +86,7 @@ class OnnxRuntime:
         try:
             self._session = ort.InferenceSession(model.data, options, providers=providers)
         except Exception as error:  # ONNX Runtime's own exceptions share no base
-            raise BadModelFile(f"{model.path}: ONNX Runtime cannot use it: {_first_line(error)}") from None
+            raise BadModelFile(f"{model.path}: ONNX Runtime cannot use it: {first_line(error)}") from None
         if PROVIDERS[provider] not in self._session.get_providers():
             raise BadRequest(f"the provider {provider!r} did not start on this machine.")
         self._only_what_is_asked = ort.RunOptions()
@@ -100,7 +100,7 @@ class OnnxRuntime:
         try:
             results: list[Floats] = self._session.run(list(outputs), {"image": images}, self._only_what_is_asked)
         except Exception as error:
-            raise BadModelFile(f"the model failed on {images.shape}: {_first_line(error)}") from None
+            raise BadModelFile(f"the model failed on {images.shape}: {first_line(error)}") from None
         return results
 
 
@@ -116,7 +116,7 @@ class OpenVino:
         try:
             self._compiled = core.compile_model(core.read_model(model.data, b""), "CPU", settings)
         except Exception as error:
-            raise BadModelFile(f"{model.path}: OpenVINO cannot use it: {_first_line(error)}") from None
+            raise BadModelFile(f"{model.path}: OpenVINO cannot use it: {first_line(error)}") from None
         self.name = f"openvino {openvino.__version__.split('-')[0]}, f32"
         self.outputs = tuple(output.get_any_name() for output in self._compiled.outputs)
         _check_contract([value.get_any_name() for value in self._compiled.inputs], self.outputs, model.path)
@@ -126,7 +126,7 @@ class OpenVino:
         try:
             results = request.infer({"image": np.ascontiguousarray(images)})
         except Exception as error:
-            raise BadModelFile(f"the model failed on {images.shape}: {_first_line(error)}") from None
+            raise BadModelFile(f"the model failed on {images.shape}: {first_line(error)}") from None
         return [np.asarray(results[name]) for name in outputs]
 
 
@@ -137,6 +137,7 @@ def _check_contract(inputs: list[str], outputs: tuple[str, ...], path: str) -> N
         )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What a library says of its own failure, in one line."""
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from eyebright import textfile, texttower
 from eyebright.errors import BadModelFile
 from eyebright.modelfile import ModelFile, from_bytes
 from eyebright.runtime import Runtime, open_runtime
 from eyebright.selftest import open_tested
+from eyebright.textfile import TextFile
 
 MEMORY_BYTES = 384 << 20
 """What a model from elsewhere may take for one picture, beside three times its own size."""
@@ -43,7 +45,14 @@ def probe(model: ModelFile) -> int:
     return int(_in_child(model, "probe"))
 
 
-def _in_child(model: ModelFile, task: str) -> str:
+def prove_text(file: TextFile) -> None:
+    """The same for a text file: its tokenizer reads and its graph runs in a child process first."""
+    texttower.tokenizers()  # what is missing here is no fault of the file
+    _in_child(file, "text")
+
+
+def _in_child(model: ModelFile | TextFile, task: str) -> str:
+    what = "text" if task == "text" else "picture"
     limit = MEMORY_BYTES + 3 * len(model.data)
     if not sys.executable or getattr(sys, "frozen", False):  # inside another program, which would start itself
         raise BadModelFile(f"{model.path}: there is no Python here to try it in safely; load it with trust=True.")
@@ -60,7 +69,7 @@ def _in_child(model: ModelFile, task: str) -> str:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows: no console appears
         )
     except subprocess.TimeoutExpired:
-        raise BadModelFile(f"{model.path}: one picture took over {TIME_S} s, so it is not used.") from None
+        raise BadModelFile(f"{model.path}: one {what} took over {TIME_S} s, so it is not used.") from None
     except OSError as error:
         raise BadModelFile(f"{model.path}: no process could be started to try it in ({error.strerror}).") from None
     said = child.stdout.decode("utf-8", "replace")
@@ -78,6 +87,9 @@ def _child(task: str, more_bytes: int) -> int:
     data = sys.stdin.buffer.read()
     _limit_memory(more_bytes)
     try:
+        if task == "text":
+            texttower.open_tested(textfile.from_bytes(data, "model"))
+            return 0
         model = from_bytes(data)
         if task == "check":
             open_tested(model)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from eyebright import trial
+from eyebright import texttower, trial
 from eyebright.modelfile import ModelFile
 from eyebright.runtime import open_runtime
 
@@ -16,6 +16,7 @@ def _no_child(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
     if "in_a_child" not in request.node.name:
         monkeypatch.setattr(trial, "probe", probe)
+        monkeypatch.setattr(trial, "prove_text", texttower.open_tested)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ PACKAGES = ("eyebright", "numpy", "pillow", "pi-heif", "onnxruntime", "onnx", "c
 EXTRAS = {
     "video": ("av", "reads video"),
     "openvino": ("openvino", "a second runtime, faster on many Intel and AMD processors"),
+    "text": ("tokenizers", "finds photos by free text, with a model of pictures and texts"),
     "train": ("torch", "trains, exports, quantizes; builds the models that ship"),
 }
 

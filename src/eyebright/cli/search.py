@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--crop", metavar="X,Y,W,H", help="Of --image only this part, in pixels or, up to 1, in shares.")
 @click.option("--like", metavar="PHOTO", multiple=True, help="A photo of the library, by path or id; may be repeated.")
 @click.option("--unlike", metavar="PHOTO", multiple=True, help="Away from this one; may be repeated.")
+@click.option("--text", "text_file", metavar="FILE", help="Read the words as free text, by this text file (CLIP).")
 @click.option("--top", type=click.IntRange(1, 10_000), default=10, show_default=True, help="How many to show.")
 @options.library
 @options.model
@@ -34,6 +35,7 @@ def command(
     crop: str | None,
     like: tuple[str, ...],
     unlike: tuple[str, ...],
+    text_file: str | None,
     top: int,
     folder: str,
     form: str,
@@ -47,6 +49,7 @@ def command(
       eyebright search dog beach 2023
       eyebright search --image mug.jpg
       eyebright search --like 17 --unlike 23 "golden retriever"
+      eyebright search "a dog catching a frisbee" --text clip-text.onnx
     """
     from eyebright.library import Library
     from eyebright.library.search import by_picture, by_words
@@ -54,10 +57,12 @@ def command(
     text = " ".join(words)
     if crop and not image:
         raise BadRequest("--crop is a part of --image PHOTO.")
-    if unlike and not (image or like):
+    if unlike and not (image or like or text_file):
         raise BadRequest("--unlike needs something to be near: --like PHOTO or --image PHOTO.")
     with Library(folder) as library:
-        if not (image or like):
+        if text_file:
+            found = by_free_text(library, text, text_file, image, crop, like, unlike, top, how)
+        elif not (image or like):
             found = by_words(library, text, top)
         else:
             recognizer = options.recognizer(100, **how) if image or how.get("model") else None
@@ -72,6 +77,33 @@ def command(
     if not found:
         click.echo(json.dumps({"nothing_similar": True, "nearest": []}) if form == "json" else "Nothing was found.")
     return 0
+
+
+def by_free_text(
+    library: "Library",
+    text: str,
+    text_file: str,
+    image: str | None,
+    crop: str | None,
+    like: tuple[str, ...],
+    unlike: tuple[str, ...],
+    top: int,
+    how: dict[str, Any],
+) -> list["Hit"]:
+    """Photos near what the words say and, as the case may be, near and away from pictures."""
+    from eyebright.library import freetext
+    from eyebright.library.search import by_picture
+    from eyebright.recognize import load_text
+
+    if not text.strip():
+        raise BadRequest("--text FILE reads the words as free text; say some.")
+    tower = load_text(text_file, trust=how["trust"])
+    recognizer = options.recognizer(100, **how) if image or how.get("model") else None
+    model = freetext.model_of(library, tower, recognizer.model.sha256 if recognizer else None)
+    near = [*tower.embed([text]), *(vector_of(library, model, photo) for photo in like)]
+    if image and recognizer:
+        near.append(seen(recognizer, image, crop))
+    return by_picture(library, model, near, [vector_of(library, model, photo) for photo in unlike], top)
 
 
 def model_of(library: "Library", recognizer: "Recognizer | None") -> int:

@@ -6,6 +6,7 @@ from typing import Literal
 
 Layout = Literal["nchw", "nhwc"]
 Activation = Literal["softmax", "sigmoid", "none"]
+Interpolation = Literal["bicubic", "bilinear", "lanczos", "box", "nearest"]
 Three = tuple[float, float, float]
 
 
@@ -27,3 +28,5 @@ class Choices:
     name: str | None = None
     licence: str = ""
     bgr: bool = False
+    interpolation: Interpolation = "bilinear"
+    """Of the resize."""

@@ -16,6 +16,7 @@ from eyebright.foreign.back import before_activation, before_head, find_output
 from eyebright.foreign.choices import Activation, Choices, Layout
 from eyebright.foreign.front import find_image, layout_and_size, normalization
 from eyebright.foreign.names import told_names
+from eyebright.foreign.zeroshot import ZeroShot
 from eyebright.modelfile import KEY, Head
 
 OLDEST_OPSET = 7
@@ -51,15 +52,18 @@ class Told:
     remarks: list[str] = field(default_factory=list)
 
 
-def learn(path: Path, choices: Choices) -> Told:
-    """Read a foreign file. Raises BadModelFile, BadRequest."""
-    model, contents = _load(path)
+def learn(path: Path, choices: Choices, zero_shot: ZeroShot | None = None) -> Told:
+    """Read a foreign file, of an encoder with a head put on it. Raises BadModelFile, BadRequest."""
+    model, contents = load(path)
+    _must_see_pictures_alone(contents, path)
     metadata = {key: value.decode("utf-8", "replace") for key, value in contents.metadata.items()}
     ultralytics = "imgsz" in metadata or "stride" in metadata
     if ultralytics and metadata.get("task", "classify") != "classify":
         raise BadModelFile(f"{path}: an Ultralytics model for {metadata['task']!r}, not for 'classify'.")
     graph = model.graph
     _constants_to_initializers(graph)
+    if zero_shot:
+        zero_shot.put_on(graph, path)
     remarks: list[str] = []
     image = find_image(graph, path)
     kind = image.type.tensor_type
@@ -102,7 +106,8 @@ def learn(path: Path, choices: Choices) -> Told:
     )
 
 
-def _load(path: Path) -> tuple[ModelProto, gate.Contents]:
+def load(path: Path) -> tuple[ModelProto, gate.Contents]:
+    """A foreign graph that passed the gate and ONNX's own checker. Raises BadModelFile, BadRequest."""
     try:
         with path.open("rb") as file:
             data = file.read(gate.MAX_FILE_BYTES + 1)
@@ -130,16 +135,19 @@ def _load(path: Path) -> tuple[ModelProto, gate.Contents]:
         raise BadModelFile(f"{path}: not a valid ONNX model: {(str(error).splitlines() or ['?'])[0][:300]}") from None
     if contents.opsets.get("", contents.opsets.get("ai.onnx", OLDEST_OPSET)) < OLDEST_OPSET:
         raise BadModelFile(f"{path}: its operator set is older than {OLDEST_OPSET}; export it for 11 to 20.")
-    if contents.operators["DynamicQuantizeLinear"]:
-        raise BadModelFile(
-            f"{path}: it is quantized dynamically, so a picture's scores depend on those beside it; import the float "
-            "model, or quantize it statically."
-        )
     model.ir_version = min(max(model.ir_version, 4), 10)  # from 4 on initializers need not be inputs as well
     for node in model.graph.node:
         del node.metadata_props[:]  # torch writes paths of the exporting machine here
         node.ClearField("doc_string")
     return model, contents
+
+
+def _must_see_pictures_alone(contents: gate.Contents, path: Path) -> None:
+    if contents.operators["DynamicQuantizeLinear"]:
+        raise BadModelFile(
+            f"{path}: it is quantized dynamically, so a picture's scores depend on those beside it; import the float "
+            "model, or quantize it statically."
+        )
 
 
 def _constants_to_initializers(graph: GraphProto) -> None:

@@ -15,6 +15,7 @@ from eyebright.foreign.batch import free_batch
 from eyebright.foreign.choices import Activation, Choices
 from eyebright.foreign.names import labels_for
 from eyebright.foreign.told import Told, learn
+from eyebright.foreign.zeroshot import ZeroShot
 from eyebright.labels import negative_of
 from eyebright.modelfile import Card, Head, Input, Label, Metadata, Task, attach, from_bytes
 from eyebright.runtime import Floats, open_runtime
@@ -30,9 +31,9 @@ class Wrapped:
     remarks: Sequence[str]
 
 
-def wrap(path: Path, choices: Choices) -> Wrapped:
-    """A model file from any ONNX classifier. Raises BadModelFile, BadRequest."""
-    told = learn(path, choices)
+def wrap(path: Path, choices: Choices, zero_shot: ZeroShot | None = None) -> Wrapped:
+    """A model file from any ONNX classifier, or from an encoder and a head. Raises BadModelFile, BadRequest."""
+    told = learn(path, choices, zero_shot)
     if told.batch:
         free_batch(told.model.graph, told.image, told.batch)
     model = compose.add_prefix(told.model, _PREFIX)
@@ -62,7 +63,7 @@ def wrap(path: Path, choices: Choices) -> Wrapped:
         task=task,
         labels=labels,
         hierarchy=hierarchy,
-        input=Input(size=told.size, crop=told.crop, interpolation="bilinear"),
+        input=Input(size=told.size, crop=told.crop, interpolation=choices.interpolation),
         temperature="temperature" if activation != "none" else None,
         head=_prefixed(told.head) if count > 1 and not turned else None,
         golden=selftest.placeholder(told.size, len(labels)),

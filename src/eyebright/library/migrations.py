@@ -102,6 +102,7 @@ CREATE TABLE job (
 );
 """
 SECOND = """
+ALTER TABLE model ADD COLUMN family TEXT;       -- of a two-tower model: which text files belong to it
 ALTER TABLE photo ADD COLUMN look BLOB;         -- float16: its colors and textures
 CREATE TABLE item (                             -- of a catalog
     id INTEGER PRIMARY KEY,

@@ -36,8 +36,8 @@ def model_of(library: Library, recognizer: Recognizer) -> int:
     labels = msgspec.json.encode([[node.id, node.label, node.parent] for node in nodes]).decode()
     sha256 = recognizer.model.sha256
     with library.writing() as connection:
-        values = sha256, recognizer.metadata.name, labels
-        connection.execute("INSERT OR IGNORE INTO model (sha256, name, labels) VALUES (?, ?, ?)", values)
+        values = sha256, recognizer.metadata.name, labels, recognizer.metadata.family
+        connection.execute("INSERT OR IGNORE INTO model (sha256, name, labels, family) VALUES (?, ?, ?, ?)", values)
         return int(connection.execute("SELECT id FROM model WHERE sha256 = ?", (sha256,)).fetchone()[0])
 
 
