@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eyebright.cli import options
+from eyebright.errors import BadRequest
 
 if TYPE_CHECKING:
     from eyebright.library.indexer import Indexed
@@ -18,7 +19,8 @@ SHOWN = 10
 
 
 @click.command(no_args_is_help=True)
-@click.argument("folders", nargs=-1, required=True, type=click.Path(readable=False))
+@click.argument("folders", nargs=-1, type=click.Path(readable=False))
+@click.option("--catalog", metavar="CSV", help="A shop's items: id, title, image and any attributes, a row each.")
 @options.library
 @options.model
 @options.threads
@@ -29,7 +31,14 @@ SHOWN = 10
 @options.text_or_json
 @options.plain
 def command(
-    folders: tuple[str, ...], folder: str, emptied: bool, watch: bool, form: str, plain: bool, **how: Any
+    folders: tuple[str, ...],
+    catalog: str | None,
+    folder: str,
+    emptied: bool,
+    watch: bool,
+    form: str,
+    plain: bool,
+    **how: Any,
 ) -> int:
     """Bring the library up to date with folders: what is new, what changed, what moved, what is gone.
 
@@ -39,20 +48,29 @@ def command(
       eyebright index ~/Pictures
       eyebright index ~/Pictures /media/usb/old --library family/
       eyebright index ~/Pictures --watch
+      eyebright index --catalog products.csv --library shop/
     """
     import time
 
     from eyebright.cli import progress
     from eyebright.library import Library
+    from eyebright.library import catalog as catalogs
     from eyebright.library.indexer import index
 
+    if bool(catalog) == bool(folders):
+        raise BadRequest("Name folders of photos, or one --catalog CSV.")
+    if catalog and watch:
+        raise BadRequest("--watch is for folders; index a catalog again when its file has changed.")
     with Library(folder, make=True) as library:
         recognizer = options.recognizer(100, **how)
         first = True
         while True:
             settled_s = SETTLED_S if watch else 0.0
             with progress.counted("Looking", progress.wanted(False, plain)) as tell:
-                done = index(library, folders, recognizer, emptied=emptied, settled_s=settled_s, tell=tell)
+                if catalog:
+                    done = catalogs.index(library, catalog, recognizer, tell=tell)
+                else:
+                    done = index(library, folders, recognizer, emptied=emptied, settled_s=settled_s, tell=tell)
             total = library.value("SELECT count(DISTINCT photo) FROM file WHERE NOT gone AND photo IS NOT NULL")
             if first or done.looked or done.gone:
                 if form == "json":

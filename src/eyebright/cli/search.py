@@ -1,18 +1,51 @@
 """`eyebright search`: photos of the library by a picture, by words, or by both."""
 
-import json
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from eyebright.cli import options
-from eyebright.errors import BadRequest
+from eyebright.errors import BadPicture, BadRequest
 
 if TYPE_CHECKING:
     from eyebright.library import Library
+    from eyebright.library.catalog import Item
+    from eyebright.library.filters import Some
+    from eyebright.library.matching import Part
     from eyebright.library.search import Floats, Hit
     from eyebright.recognize import Recognizer
+
+SPARE = 5
+"""So many times as many are asked for where variants of one thing are left out."""
+
+
+class Asked(NamedTuple):
+    """What to look for, as the command line has it."""
+
+    text: str
+    text_file: str | None
+    image: str | None
+    crop: str | None
+    like: tuple[str, ...]
+    unlike: tuple[str, ...]
+    top: int
+    some: "Some"
+
+    @property
+    def pictures(self) -> bool:
+        return bool(self.image or self.like)
+
+
+class Shown(NamedTuple):
+    """A hit with all that is told of it."""
+
+    hit: "Hit"
+    items: "list[Item]"
+    variants: int
+    part: "Part | None"
 
 
 @click.command(no_args_is_help=True)
@@ -21,14 +54,38 @@ if TYPE_CHECKING:
 @click.option("--crop", metavar="X,Y,W,H", help="Of --image only this part, in pixels or, up to 1, in shares.")
 @click.option("--like", metavar="PHOTO", multiple=True, help="A photo of the library, by path or id; may be repeated.")
 @click.option("--unlike", metavar="PHOTO", multiple=True, help="Away from this one; may be repeated.")
-@click.option("--text", "text_file", metavar="FILE", help="Read the words as free text, by this text file (CLIP).")
+@click.option("--text", "text_file", metavar="FILE", help="Read the words as free text, by this text encoder.")
+@click.option(
+    "--by",
+    type=click.Choice(["content", "look"]),
+    default="content",
+    show_default=True,
+    help="Compare pictures by what they show, or by their colors and textures.",
+)
+@click.option(
+    "--where", metavar="NAME=VALUE", multiple=True, help="Only these: camera=Canon, taken>=2023, price<50 ..."
+)
 @click.option("--top", type=click.IntRange(1, 10_000), default=10, show_default=True, help="How many to show.")
+@click.option("--all", "also_unlike", is_flag=True, help="Show the nearest also where they are hardly similar.")
+@click.option("--variants", is_flag=True, help="Show each color and size of a catalog's item, not the nearest alone.")
+@click.option("--explain", is_flag=True, help="Tell which part of each photo is alike.")
+@click.option("--teach", metavar="LABEL", help="Learn a label from photos: --teach 'my mug' a.jpg b.jpg c.jpg.")
+@click.option("--evaluate", metavar="CSV", help="Judge the search of a catalog by queries with known answers.")
 @options.library
 @options.model
 @options.threads
 @options.provider
 @options.trust
-@options.text_or_json
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="What to print; html is a contact sheet.",
+)
+@options.output()
+@options.force
 def command(
     words: tuple[str, ...],
     image: str | None,
@@ -36,74 +93,138 @@ def command(
     like: tuple[str, ...],
     unlike: tuple[str, ...],
     text_file: str | None,
+    by: str,
+    where: tuple[str, ...],
     top: int,
+    also_unlike: bool,
+    variants: bool,
+    explain: bool,
+    teach: str | None,
+    evaluate: str | None,
     folder: str,
     form: str,
+    output: Path | None,
+    force: bool,
     **how: Any,
 ) -> int:
     """Find photos of the library: by words that are true of them, by what they look like, or by both.
 
     Words are labels ("dog"), what you said, keywords and captions, dates (2023, 2023-07, july), cameras, file names.
+    What is no nearer than pictures of something else come is not shown.
 
     \b
       eyebright search dog beach 2023
-      eyebright search --image mug.jpg
+      eyebright search --image mug.jpg --format html -o mugs.html
       eyebright search --like 17 --unlike 23 "golden retriever"
+      eyebright search --like 17 --by look --where taken=2023
+      eyebright search --teach "my mug" a.jpg b.jpg c.jpg
       eyebright search "a dog catching a frisbee" --text clip-text.onnx
     """
+    from eyebright.cli import search_answers
     from eyebright.library import Library
-    from eyebright.library.search import by_picture, by_words
+    from eyebright.library.filters import some
 
-    text = " ".join(words)
-    if crop and not image:
-        raise BadRequest("--crop is a part of --image PHOTO.")
-    if unlike and not (image or like or text_file):
-        raise BadRequest("--unlike needs something to be near: --like PHOTO or --image PHOTO.")
+    if output:
+        options.must_be_free(output, force)
     with Library(folder) as library:
-        if text_file:
-            found = by_free_text(library, text, text_file, image, crop, like, unlike, top, how)
-        elif not (image or like):
-            found = by_words(library, text, top)
-        else:
-            recognizer = options.recognizer(100, **how) if image or how.get("model") else None
-            model = model_of(library, recognizer)
-            near = [vector_of(library, model, photo) for photo in like]
-            if image and recognizer:
-                near.append(seen(recognizer, image, crop))
-            far = [vector_of(library, model, photo) for photo in unlike]
-            found = by_picture(library, model, near, far, top, text)
-    for hit in found:
-        click.echo(json.dumps(as_json(hit), ensure_ascii=False) if form == "json" else line(hit))
-    if not found:
-        click.echo(json.dumps({"nothing_similar": True, "nearest": []}) if form == "json" else "Nothing was found.")
+        if teach:
+            return search_answers.taught(library, teach, words, form, how)
+        asked = Asked(" ".join(words), text_file, image, crop, like, unlike, top, some(library, where))
+        if evaluate:
+            return search_answers.judged(library, asked, evaluate, form, how)
+        check(asked, by, explain)
+        found = sought(library, asked, by, explain, SPARE if not variants else 1, how)
+        near = found.near if also_unlike or found.cutoff is None else found.similar
+        shown = told(library, near, asked.top, variants, found, explain)
+        answer = search_answers.answer(shown, found.near, found.cutoff, asked, form)
+    if output:
+        options.write_bytes(output, (answer + "\n").encode())
+    else:
+        click.echo(answer)
     return 0
 
 
-def by_free_text(
-    library: "Library",
-    text: str,
-    text_file: str,
-    image: str | None,
-    crop: str | None,
-    like: tuple[str, ...],
-    unlike: tuple[str, ...],
-    top: int,
-    how: dict[str, Any],
-) -> list["Hit"]:
-    """Photos near what the words say and, as the case may be, near and away from pictures."""
-    from eyebright.library import freetext
-    from eyebright.library.search import by_picture
-    from eyebright.recognize import load_text
+def check(asked: Asked, by: str, explain: bool) -> None:
+    """Whether what is asked for goes together. Raises BadRequest."""
+    if asked.crop and not asked.image:
+        raise BadRequest("--crop is a part of --image PHOTO.")
+    if asked.unlike and not (asked.pictures or asked.text_file):
+        raise BadRequest("--unlike needs something to be near: --like PHOTO or --image PHOTO.")
+    if by == "look" and (not asked.pictures or asked.text_file):
+        raise BadRequest("--by look compares pictures: --like PHOTO or --image PHOTO.")
+    if explain and (by == "look" or not (asked.pictures or asked.text_file)):
+        raise BadRequest("--explain tells which part of a photo is like a picture: --like PHOTO or --image PHOTO.")
 
-    if not text.strip():
-        raise BadRequest("--text FILE reads the words as free text; say some.")
-    tower = load_text(text_file, trust=how["trust"])
-    recognizer = options.recognizer(100, **how) if image or how.get("model") else None
-    model = freetext.model_of(library, tower, recognizer.model.sha256 if recognizer else None)
-    near = [*tower.embed([text]), *(vector_of(library, model, photo) for photo in like)]
-    if image and recognizer:
-        near.append(seen(recognizer, image, crop))
-    return by_picture(library, model, near, [vector_of(library, model, photo) for photo in unlike], top)
+
+class Sought(NamedTuple):
+    """What was found."""
+
+    near: "list[Hit]"
+    """The nearest, or those that words are true of."""
+    cutoff: float | None = None
+    """The score from which on a photo is similar, where the library can tell."""
+    query: "Floats | None" = None
+    recognizer: "Recognizer | None" = None
+
+    @property
+    def similar(self) -> "list[Hit]":
+        return [hit for hit in self.near if self.cutoff is None or hit.score >= self.cutoff]
+
+
+def sought(library: "Library", asked: Asked, by: str, explain: bool, spare: int, how: dict[str, Any]) -> Sought:
+    """The photos that are asked for."""
+    from eyebright.library import search, unrelated
+
+    count = asked.top * spare
+    if not asked.pictures and not asked.text_file:
+        return Sought(search.by_words(library, asked.text, count, asked.some))
+    if by == "look":
+        looks = [look_of(library, photo) for photo in asked.like]
+        looks += [look_at(asked.image, asked.crop)] if asked.image else []
+        away = [look_of(library, photo) for photo in asked.unlike]
+        query = search.between(looks, away)
+        return Sought(search.by_look(library, query, count, asked.text, asked.some))
+    recognizer = options.recognizer(100, **how) if asked.image or explain or how.get("model") else None
+    near, text = [], asked.text
+    if asked.text_file:
+        from eyebright.library import freetext
+        from eyebright.recognize import load_text
+
+        if not text.strip():
+            raise BadRequest("--text FILE reads the words as free text; say some.")
+        tower = load_text(asked.text_file, trust=how["trust"])
+        model = freetext.model_of(library, tower, recognizer.model.sha256 if recognizer else None)
+        near += list(tower.embed([text]))
+        text = ""
+    else:
+        model = model_of(library, recognizer)
+    near += [vector_of(library, model, photo) for photo in asked.like]
+    if asked.image and recognizer:
+        near.append(seen(recognizer, asked.image, asked.crop))
+    query = search.between(near, [vector_of(library, model, photo) for photo in asked.unlike])
+    null = unrelated.null(library, model) if len(near) == 1 and not asked.unlike and not asked.text_file else None
+    found = search.by_picture(library, model, query, count, text, asked.some)
+    return Sought(found, null.cutoff() if null else None, query, recognizer)
+
+
+def told(
+    library: "Library", hits: "Sequence[Hit]", top: int, variants: bool, found: Sought, explain: bool
+) -> list[Shown]:
+    """Hits with their items and parts, one of each thing unless `variants`."""
+    from eyebright.library.catalog import items_of, without_variants
+    from eyebright.library.matching import part
+
+    each = [(hit, 0) for hit in hits] if variants else without_variants(library, hits)
+    shown = []
+    for hit, others in each[:top]:
+        place = None
+        if explain and found.recognizer and found.query is not None and not hit.time_s:
+            try:
+                place = part(found.recognizer, found.query, hit.path)
+            except BadPicture:  # it went, or it is a film
+                place = None
+        shown.append(Shown(hit, items_of(library, hit.photo), others, place))
+    return shown
 
 
 def model_of(library: "Library", recognizer: "Recognizer | None") -> int:
@@ -121,17 +242,28 @@ def model_of(library: "Library", recognizer: "Recognizer | None") -> int:
     return int(str(found))
 
 
-def vector_of(library: "Library", model: int, photo: str) -> "Floats":
-    """The embedding of a photo of the library, by its id or by its path."""
+def photo_of(library: "Library", photo: str) -> int:
+    """The id of a photo of the library, by its id or by its path."""
     from eyebright.library.photos import identity_of
-    from eyebright.library.search import stored
 
     if photo.isdigit() and not os.path.exists(photo):
-        return stored(library, model, int(photo))
+        return int(photo)
     found = library.value("SELECT id FROM photo WHERE identity = ?", identity_of(library, photo))
     if found is None:
         raise BadRequest(f"{photo} is not in the library; --image looks for what is like a picture from elsewhere.")
-    return stored(library, model, int(str(found)))
+    return int(str(found))
+
+
+def vector_of(library: "Library", model: int, photo: str) -> "Floats":
+    from eyebright.library.search import stored
+
+    return stored(library, model, photo_of(library, photo))
+
+
+def look_of(library: "Library", photo: str) -> "Floats":
+    from eyebright.library.search import stored_look
+
+    return stored_look(library, photo_of(library, photo))
 
 
 def seen(recognizer: "Recognizer", image: str, crop: str | None) -> "Floats":
@@ -140,6 +272,17 @@ def seen(recognizer: "Recognizer", image: str, crop: str | None) -> "Floats":
 
     picture = images.decode(images.read_file(image))
     return recognizer.embed(picture.crop(box(crop, *picture.size)) if crop else picture)
+
+
+def look_at(image: str, crop: str | None) -> "Floats":
+    """The look of a picture or of a part of it."""
+    import numpy as np
+
+    from eyebright import images
+    from eyebright.library import appearance
+
+    picture = images.decode(images.read_file(image))
+    return appearance.look(picture.crop(box(crop, *picture.size)) if crop else picture).astype(np.float32)
 
 
 def box(text: str, width: int, height: int) -> tuple[int, int, int, int]:
@@ -158,18 +301,3 @@ def box(text: str, width: int, height: int) -> tuple[int, int, int, int]:
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
         raise BadRequest(f"--crop {text} is no part of a picture of {width} x {height} pixels.")
     return left, top, right, bottom
-
-
-def line(hit: "Hit") -> str:
-    at = f" at {hit.time_s:g} s" if hit.time_s else ""
-    why = f"  ({options.one_line(hit.why)})" if hit.why else ""
-    return f"{hit.score:.3f}  {hit.photo:>6}  {options.one_line(hit.path)}{at}{why}"
-
-
-def as_json(hit: "Hit") -> dict[str, Any]:
-    found: dict[str, Any] = {"source": options.one_line(hit.path), "id": hit.photo, "score": hit.score}
-    if hit.why:
-        found["why"] = hit.why
-    if hit.time_s:
-        found["time_s"] = hit.time_s
-    return found

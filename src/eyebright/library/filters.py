@@ -39,9 +39,13 @@ class Some(NamedTuple):
         return self.and_(",".join(map(str, photos)) or "NULL")
 
 
+ALL = Some()
+"""All that are there."""
+
+
 def some(library: Library, wheres: Sequence[str]) -> Some:
     """Photos that are there and of which all of these hold. Raises BadRequest."""
-    found = Some()
+    found = ALL
     for where in wheres:
         form = _FORM.match(where)
         if not form:

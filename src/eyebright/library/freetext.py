@@ -30,4 +30,4 @@ def model_of(library: Library, tower: TextTower, sha256: str | None = None) -> i
 
 def by_text(library: Library, tower: TextTower, text: str, count: int) -> list[Hit]:
     """The photos nearest to a text, the nearest first; a score is a cosine. Raises BadRequest."""
-    return by_picture(library, model_of(library, tower), list(tower.embed([text])), [], count)
+    return by_picture(library, model_of(library, tower), tower.embed([text])[0], count)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from eyebright.errors import BadRequest, CannotWrite
-from eyebright.library import unrelated
+from eyebright.library import teach, unrelated
 from eyebright.library.database import Library, text_of, told
 from eyebright.library.seeing import TOGETHER, Eyes, Looked
 from eyebright.library.stacks import stack
@@ -78,7 +78,7 @@ def index(
         here = Here(library, recognizer, settled_s)
         for folder in folders:
             here.folder(folder, done, tell, emptied)
-        unrelated.refresh(library, here.tables.model, recognizer)
+        here.refresh()
     return done
 
 
@@ -118,7 +118,7 @@ class Here:
 
     def __init__(self, library: Library, recognizer: Recognizer, settled_s: float = 0.0) -> None:
         self.library = library
-        self.threads = recognizer.threads
+        self.recognizer = recognizer
         self.tables = Tables(library, model_of(library, recognizer), recognizer.words)
         self.eyes = Eyes(recognizer, self.tables.photos.keys())
         now = time.time_ns()
@@ -147,6 +147,11 @@ class Here:
         done.gone += len(missing)
         if wanted or missing or back:
             stack(self.library, folder)
+
+    def refresh(self) -> None:
+        """What follows from all photos, with those that are new."""
+        unrelated.refresh(self.library, self.tables.model, self.recognizer)
+        teach.refresh(self.library, self.tables.model)
 
     def known(self, folder: str) -> dict[str, Known]:
         """All files below a folder, by path."""
@@ -180,7 +185,7 @@ class Here:
         """Look at files, and write what was seen, a handful at a time."""
         waiting: list[Looked] = []
         since = time.monotonic()
-        for number, looked in enumerate(in_order(self.eyes.look, wanted, self.threads, TOGETHER), 1):
+        for number, looked in enumerate(in_order(self.eyes.look, wanted, self.recognizer.threads, TOGETHER), 1):
             waiting.append(looked)
             if len(waiting) >= COMMIT_FILES or time.monotonic() - since >= COMMIT_S or number == len(wanted):
                 with self.library.writing() as connection:

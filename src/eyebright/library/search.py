@@ -1,8 +1,8 @@
 """Photos that look like another one, or that words are true of, or both.
 
-A picture is compared by the embeddings of one model (vectors.py), words by what models, files and a person say
-(words.py). With both, the words choose and the picture orders. Photos whose files are gone are not shown. Of photos
-that are equally near the older comes first.
+A picture is compared by the embeddings of one model (vectors.py) or by its colors and textures (appearance.py), words
+by what models, files and a person say (words.py). With both, the words choose and the picture orders. Photos whose
+files are gone are not shown. Of photos that are equally near the older comes first.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from eyebright.errors import BadRequest
 from eyebright.library import words
 from eyebright.library.database import Library
+from eyebright.library.filters import ALL, Some
 from eyebright.library.vectors import Near, Vectors
 
-THERE = "SELECT photo FROM file WHERE NOT gone AND photo IS NOT NULL"
 SPARE = 3
 """So many times as many are asked for, since files may be gone."""
+AT_ONCE = 4096
 Floats = NDArray[np.float32]
 
 
@@ -33,42 +34,64 @@ class Hit(NamedTuple):
     time_s: float = 0.0
 
 
-def by_words(library: Library, text: str, count: int) -> list[Hit]:
+def by_words(library: Library, text: str, count: int, some: Some = ALL) -> list[Hit]:
     """Photos that all parts of a text are true of, the surest first. Raises BadRequest for a text without words."""
     if not any(letter.isalnum() for letter in text):
         raise BadRequest("Say what to look for: words, or --image PHOTO.")
     found = words.search(library, text)
-    there = {photo for (photo,) in library.rows(THERE)}
+    there = {photo for (photo,) in library.rows(some.sql, *some.values)}
+    when = dict(library.rows("SELECT id, taken FROM photo WHERE taken IS NOT NULL").fetchall())
     shown = sorted(
         (photo for photo in found if photo in there),
-        key=lambda photo: (-round(found[photo].score, 6), taken(library, photo), photo),
+        key=lambda photo: (-round(found[photo].score, 6), when.get(photo, "9"), photo),
     )
     return [
         Hit(photo, path_of(library, photo), round(found[photo].score, 4), found[photo].why) for photo in shown[:count]
     ]
 
 
-def by_picture(
-    library: Library, model: int, like: Sequence[Floats], unlike: Sequence[Floats], count: int, text: str = ""
-) -> list[Hit]:
-    """Photos near the mean of some embeddings (D,) and away from that of others; `text` chooses among which.
-
-    The mean of unit vectors, less half of the mean of the unlike ones (Rocchio 1971).
-    """
+def between(like: Sequence[Floats], unlike: Sequence[Floats]) -> Floats:
+    """A query (D,) near some vectors and away from others: their mean, less half of that (Rocchio 1971)."""
     query = np.mean([unit(vector) for vector in like], 0)
     if unlike:
         query = query - 0.5 * np.mean([unit(vector) for vector in unlike], 0)
+    return unit(query)
+
+
+def by_picture(library: Library, model: int, query: Floats, count: int, text: str = "", some: Some = ALL) -> list[Hit]:
+    """Photos near an embedding (D,) of a model; `text` chooses among which."""
     vectors = Vectors(library, model)
-    if text:
-        chosen = words.search(library, text)
-        ids = ",".join(map(str, chosen)) or "NULL"
-        near = vectors.nearest(query, count, f"SELECT photo FROM file WHERE NOT gone AND photo IN ({ids})")
-        return hits(library, near, {photo: match.why for photo, match in chosen.items()})[:count]
-    near = vectors.nearest(query, SPARE * count)
-    found = hits(library, near, {})
+    why, some = chosen(library, text, some)
+    if some is not ALL:
+        return hits(library, vectors.nearest(query, count, some.sql, *some.values), why)
+    found = hits(library, vectors.nearest(query, SPARE * count), why)
     if len(found) < min(count, vectors.count):  # most of what is near is gone
-        found = hits(library, vectors.nearest(query, count, THERE), {})
+        found = hits(library, vectors.nearest(query, count, some.sql, *some.values), why)
     return found[:count]
+
+
+def by_look(library: Library, look: Floats, count: int, text: str = "", some: Some = ALL) -> list[Hit]:
+    """Photos whose colors and textures are like those of a look (appearance.py), whatever they show."""
+    why, some = chosen(library, text, some)
+    near: list[Near] = []
+    rows = library.rows(
+        f"SELECT id, look FROM photo WHERE look IS NOT NULL AND id IN ({some.sql}) ORDER BY id", *some.values
+    )
+    while part := rows.fetchmany(AT_ONCE):
+        looks = np.frombuffer(b"".join(row for _, row in part), np.float16).reshape(len(part), -1)
+        scores = np.clip(looks.astype(np.float32) @ look, 0, 1)
+        best = np.argsort(-scores, kind="stable")[:count]
+        near += [Near(part[at][0], float(scores[at]), 0.0) for at in best.tolist()]
+    near.sort(key=lambda one: (-one.score, one.photo))
+    return hits(library, near[:count], why)
+
+
+def chosen(library: Library, text: str, some: Some) -> tuple[dict[int, str], Some]:
+    """Why words are true of photos, and these alone."""
+    if not text:
+        return {}, some
+    found = words.search(library, text)
+    return {photo: match.why for photo, match in found.items()}, some.among(list(found))
 
 
 def hits(library: Library, near: Sequence[Near], why: dict[int, str]) -> list[Hit]:
@@ -91,6 +114,14 @@ def stored(library: Library, model: int, photo: int) -> Floats:
         raise BadRequest(f"The model has not seen photo {photo}; bring the library up to date with eyebright index.")
     frames = np.stack([np.frombuffer(vector, np.float16) for (vector,) in rows])
     return np.asarray(frames.astype(np.float32).mean(0))
+
+
+def stored_look(library: Library, photo: int) -> Floats:
+    """The look of a photo (182,). Raises BadRequest where there is none."""
+    found = library.value("SELECT look FROM photo WHERE id = ?", photo)
+    if not isinstance(found, bytes):
+        raise BadRequest(f"The library has no look of photo {photo}; bring it up to date with eyebright index.")
+    return np.frombuffer(found, np.float16).astype(np.float32)
 
 
 def path_of(library: Library, photo: int) -> str:

@@ -1,0 +1,207 @@
+"""A shop's catalog: a CSV file with a row an item (id, title, image, any attributes), and its pictures in the library.
+
+The file says what the items are: index it again, and items are what it says then. Pictures are photos like any other.
+"""
+
+import csv
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from PIL import ImageColor
+
+from eyebright.errors import BadRequest
+from eyebright.library.database import Library, text_of
+from eyebright.library.indexer import Here, Indexed, Tell, alone, is_same, job
+from eyebright.library.search import Hit
+from eyebright.library.stacks import stack
+from eyebright.library.tables import Known, describe
+from eyebright.library.walk import Found
+from eyebright.recognize import Recognizer
+
+ID, TITLE, IMAGE = ("id", "sku", "item"), ("title", "name"), ("image", "picture", "photo", "file", "path")
+"""Columns, in the order in which they are looked for; all others are attributes."""
+GROUP = ("group", "group_id", "parent", "parent_id", "variant_of", "style")
+"""Attributes that say which items are variants of one."""
+MOST_BYTES, MOST_ITEMS, MOST_COLUMNS = 256_000_000, 1_000_000, 200
+_COLORS = re.compile(r"\b(?:{})\b".format("|".join(sorted(ImageColor.colormap, key=len, reverse=True))))
+_BETWEEN = re.compile(r"[\W_]+")
+
+
+class Item(NamedTuple):
+    """One row."""
+
+    name: str
+    """Its id in the catalog."""
+    title: str
+    image: str
+    """Its path."""
+    attributes: dict[str, str]
+
+
+def read(path: str | Path) -> list[Item]:
+    """The items of a CSV file; pictures are looked for beside it. Raises BadRequest, with the line."""
+    items: list[Item] = []
+    lines: dict[str, int] = {}
+    for line, row, columns in rows(path):
+        name, title, image = (row.get(columns[part] or "", "") for part in ("id", "title", "image"))
+        if not name or not image:
+            raise BadRequest(f"{path}, line {line} has no {'id' if not name else 'image'}. Nothing was changed.")
+        if name in lines:
+            raise BadRequest(
+                f"{path}, lines {lines[name]} and {line} both have the id {name}; ids must differ. Nothing was changed."
+            )
+        lines[name] = line
+        attributes = {key: value for key, value in row.items() if key not in columns.values() and value}
+        items.append(Item(name, title, os.path.realpath(Path(path).parent / image), attributes))
+    if not items:
+        raise BadRequest(f"{path} lists no item.")
+    return items
+
+
+def rows(path: str | Path) -> Iterator[tuple[int, dict[str, str], dict[str, str | None]]]:
+    """(line, {column: value}, {id, title, image: column}) of a CSV file with a header. Raises BadRequest."""
+    try:
+        if os.path.getsize(path) > MOST_BYTES:
+            raise BadRequest(f"{path} has more than {MOST_BYTES // 1_000_000} MB; no catalog is that large.")
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(file)
+            header = [name.strip() for name in next(lines, [])]
+            columns = {"id": column(header, ID), "title": column(header, TITLE), "image": column(header, IMAGE)}
+            if not columns["image"] or len(set(header)) < len(header) or len(header) > MOST_COLUMNS:
+                raise BadRequest(
+                    f"{path} needs a first line of different names, id and image among them: id,title,image,color."
+                )
+            for number, values in enumerate(lines, 1):
+                if number > MOST_ITEMS:
+                    raise BadRequest(f"{path} has more than {MOST_ITEMS:,} lines.")
+                if len(values) > len(header):
+                    raise BadRequest(f"{path}, line {lines.line_num} has more values than the first line has names.")
+                if any(values):
+                    yield lines.line_num, dict(zip(header, map(str.strip, values), strict=False)), columns
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise BadRequest(f"{path} cannot be read as CSV: {why.lower()}.") from None
+
+
+def column(header: Sequence[str], names: Sequence[str]) -> str | None:
+    """The first of these columns that is there, however its letters are written."""
+    small = {name.lower(): name for name in reversed(header)}
+    return next((small[name] for name in names if name in small), None)
+
+
+def index(library: Library, path: str, recognizer: Recognizer, *, tell: Tell = lambda done, total: None) -> Indexed:
+    """Bring the library up to date with a catalog; an item without a readable picture is listed and kept.
+
+    Raises BadRequest where the catalog is not sound, before anything is changed, and CannotWrite.
+    """
+    items = read(path)
+    if any(not item.name for item in items):
+        raise BadRequest(f"{path} needs a column of ids: {', '.join(ID)}.")
+    catalog = os.path.realpath(path)
+    done = Indexed()
+    with alone(library), job(library, "index", done.counts):
+        here = Here(library, recognizer)
+        known = {one: before for one in {item.image for item in items} if (before := known_as(library, one))}
+        here.take(wanted(here, items, known, done), known, done, tell)
+        keep(library, catalog, items, here.tables.folders)
+        stack(library, os.path.dirname(catalog))
+        here.refresh()
+    return done
+
+
+def known_as(library: Library, path: str) -> Known | None:
+    """A file as the library has it."""
+    row = library.rows(
+        "SELECT id, size, changed, sidecar, photo, gone, error FROM file WHERE path = CAST(? AS TEXT)", text_of(path)
+    ).fetchone()
+    return Known(*row) if row else None
+
+
+def wanted(here: Here, items: Sequence[Item], known: dict[str, Known], done: Indexed) -> list[Found]:
+    """Pictures that are to be looked at; those that are not there are listed, and marked as gone."""
+    seen = set(here.tables.photos.values())
+    found: dict[str, Found] = {}
+    gone, back = [], []
+    for item in items:
+        before = known.get(item.image)
+        try:
+            status = os.stat(item.image)
+        except (OSError, ValueError):  # the latter for a name with a null byte
+            done.unreadable.append((item.image, f"item {item.name}: there is no such file."))
+            gone += [before.id] if before and not before.gone else []
+            continue
+        one = Found(item.image, status.st_size, status.st_mtime_ns)
+        if before and is_same(before, one) and (before.photo in seen or before.error is not None):
+            done.same += 1
+            back += [before.id] if before.gone else []
+        else:
+            found[item.image] = one
+    with here.library.writing() as connection:
+        here.tables.mark(connection, gone, 1)
+        here.tables.mark(connection, back, 0)
+    done.gone += len(gone)
+    return list(found.values())
+
+
+def keep(library: Library, catalog: str, items: Sequence[Item], folders: Sequence[str]) -> None:
+    """The items of a catalog in place of those that it had."""
+    with library.writing() as connection:
+        of_catalog = "FROM item WHERE catalog = CAST(? AS TEXT)"
+        before = connection.execute(f"SELECT photo {of_catalog}", (text_of(catalog),)).fetchall()
+        connection.execute(f"DELETE {of_catalog}", (text_of(catalog),))
+        connection.executemany(
+            "INSERT INTO item (catalog, name, photo, title, attributes) "
+            "VALUES (CAST(? AS TEXT), ?, (SELECT photo FROM file WHERE path = CAST(? AS TEXT)), ?, ?)",
+            [
+                (text_of(catalog), item.name, text_of(item.image), item.title, as_json(item.attributes))
+                for item in items
+            ],
+        )
+        after = connection.execute(f"SELECT photo {of_catalog}", (text_of(catalog),)).fetchall()
+        for (photo,) in set(before + after) - {(None,)}:
+            describe(connection, photo, folders)
+
+
+def as_json(attributes: dict[str, str]) -> str:
+    return msgspec.json.encode(attributes).decode()
+
+
+def items_of(library: Library, photo: int) -> list[Item]:
+    """The items that a photo shows."""
+    found = library.rows("SELECT name, title, attributes FROM item WHERE photo = ? ORDER BY id", photo)
+    return [Item(name, title, "", msgspec.json.decode(attributes)) for name, title, attributes in found]
+
+
+def without_variants(library: Library, hits: Sequence[Hit]) -> list[tuple[Hit, int]]:
+    """One hit of each thing, the best, and how many variants of it were left out.
+
+    Items are variants of one thing that a group says to be, or whose titles differ in attributes and colors alone.
+    """
+    left_out: dict[object, int] = {}
+    kept: list[tuple[object, Hit]] = []
+    for hit in hits:
+        items = items_of(library, hit.photo)
+        thing = thing_of(items[0]) if items else hit.photo
+        if thing not in left_out:
+            kept.append((thing, hit))
+        left_out[thing] = left_out.get(thing, -1) + 1
+    return [(hit, left_out[thing]) for thing, hit in kept]
+
+
+def thing_of(item: Item) -> object:
+    """What an item is a variant of.
+
+    >>> thing_of(Item("7", "Linen shirt, navy - XL", "", {"size": "XL"}))
+    'linen shirt'
+    """
+    group = column(list(item.attributes), GROUP)
+    if group:
+        return group, item.attributes[group]
+    title = item.title.casefold()
+    for value in sorted(item.attributes.values(), key=len, reverse=True):
+        title = re.sub(rf"\b{re.escape(value.casefold())}\b", " ", title)
+    return _BETWEEN.sub(" ", _COLORS.sub(" ", title)).strip() or item.name

@@ -1,0 +1,131 @@
+"""A new label at once, from a few examples and without training: photos near the mean of them, from the library's mean.
+
+examples -> embeddings, less the library's mean -> their mean is the label's direction (Rocchio 1971; Snell 2017) ->
+a score for every photo -> rows as of any model, under the name "taught"
+
+What a library has in common says nothing of a label in it; without it, directions part. Of 2 to 20 examples a label
+this ranked garments better than the mean of plain embeddings, the nearest example or a discriminant; see
+docs/benchmarks.md. Examples that are in the library are kept as a person's words, so the label outlives its model.
+Letters: E examples, N photos, D numbers.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from eyebright.errors import BadRequest
+from eyebright.library.database import Library
+from eyebright.library.vectors import blocks
+
+FEWEST = 2
+AGREE = 0.05
+"""Cosine, from the library's mean, that each example has to the mean of the others at least."""
+SLACK = 1.0
+"""A photo is taken for the label from so much of the mean of those cosines on."""
+STEEP = 12.0
+"""How fast scores rise around that; it is their scale, not a probability."""
+Floats = NDArray[np.float32]
+
+
+class Taught(NamedTuple):
+    """What came of it."""
+
+    model: int
+    found: int
+    """Photos with a score of a half and more."""
+    agreement: float
+    """The mean cosine of examples to the mean of the others."""
+
+
+def teach(library: Library, encoder: int, label: str, examples: dict[str, Floats]) -> Taught:
+    """Keep a label that is learned from named embeddings (D,) of a model. Raises BadRequest where they disagree."""
+    label = " ".join(label.split())
+    if len(examples) < FEWEST:
+        raise BadRequest(f"{label} needs {FEWEST} different examples at least, better five.")
+    mean = mean_of(library, encoder)
+    directions = unit(np.stack([unit(vector) for vector in examples.values()]) - mean)
+    agreement = [float(one @ unit(directions.sum(0) - one)) for one in directions]
+    apart = [name for name, one in zip(examples, agreement, strict=True) if one < AGREE]
+    if apart:
+        raise BadRequest(
+            f"The examples of {label} do not agree: {', '.join(apart)} {'is' if len(apart) == 1 else 'are'} "
+            f"hardly like the others ({min(agreement):.2f}, and {AGREE:.2f} is the least). "
+            "Show one kind of thing, filling most of each picture; nothing was kept."
+        )
+    weight = unit(directions.mean(0)).astype(np.float32)
+    bias = -SLACK * float(np.mean(agreement))
+    model = keep(library, encoder, label, weight, bias)
+    found = apply(library, model)
+    return Taught(model, found, float(np.mean(agreement)))
+
+
+def keep(library: Library, encoder: int, label: str, weight: Floats, bias: float) -> int:
+    """A row of its own, in place of an earlier lesson of that label with that encoder."""
+    sha256 = hashlib.sha256(f"taught {encoder} {label.casefold()}".encode()).hexdigest()
+    labels = msgspec.json.encode([[label, label, None]]).decode()
+    with library.writing() as connection:
+        connection.execute(
+            "INSERT OR IGNORE INTO model (sha256, name, labels) VALUES (?, ?, ?)", (sha256, f"taught: {label}", labels)
+        )
+        (model,) = connection.execute("SELECT id FROM model WHERE sha256 = ?", (sha256,)).fetchone()
+        values = model, encoder, weight.tobytes(), bias
+        connection.execute("INSERT OR REPLACE INTO taught VALUES (?, ?, ?, ?)", values)
+        connection.execute("DELETE FROM label WHERE model = ?", (model,))
+    return int(model)
+
+
+def apply(library: Library, model: int, photos: str = "", *values: object) -> int:
+    """Score photos (those that SQL selects, or all) by a taught label; how many are taken for it."""
+    sql = "SELECT encoder, weight, bias, json_extract(labels, '$[0][0]') FROM taught JOIN model ON id = model"
+    encoder, weight, bias, label = library.rows(f"{sql} WHERE model = ?", model).fetchone()
+    direction, mean = np.frombuffer(weight, np.float32), mean_of(library, encoder)
+    some = f"AND photo IN ({photos})" if photos else ""
+    best: dict[int, float] = {}
+    for numbers, vectors in blocks(library, encoder):
+        held = of_photos(library, encoder, numbers, some, values)
+        scores = sigmoid(STEEP * (unit(vectors.astype(np.float32) - mean) @ direction + bias))
+        for number, score in zip(numbers.tolist(), scores.tolist(), strict=True):
+            if number in held:
+                best[held[number]] = max(score, best.get(held[number], 0.0))
+    rows = [(photo, model, label, round(score, 4)) for photo, score in best.items() if score >= 0.02]
+    with library.writing() as connection:
+        connection.executemany("INSERT OR REPLACE INTO label VALUES (?, ?, ?, ?)", rows)
+    return sum(score >= 0.5 for score in best.values())
+
+
+def of_photos(
+    library: Library, encoder: int, numbers: NDArray[np.int64], some: str, values: Sequence[object]
+) -> dict[int, int]:
+    """Whose embeddings these are."""
+    sql = f"SELECT id, photo FROM embedding WHERE model = ? AND id BETWEEN ? AND ? {some}"
+    return dict(library.rows(sql, encoder, int(numbers[0]), int(numbers[-1]), *values).fetchall())
+
+
+def refresh(library: Library, encoder: int) -> None:
+    """Score what an encoder saw since labels were taught."""
+    for (model,) in library.rows("SELECT model FROM taught WHERE encoder = ?", encoder).fetchall():
+        new = "SELECT photo FROM embedding WHERE model = ? AND photo NOT IN (SELECT photo FROM label WHERE model = ?)"
+        apply(library, model, new, encoder, model)
+
+
+def mean_of(library: Library, encoder: int) -> Floats:
+    """(D,), of the embeddings of an encoder."""
+    total, count = np.zeros(1, np.float64), 0
+    for _, vectors in blocks(library, encoder):
+        total = total + vectors.sum(0, dtype=np.float64)
+        count += len(vectors)
+    if not count:
+        raise BadRequest("The library is empty: eyebright index FOLDER fills it.")
+    return np.asarray(total / count, np.float32)
+
+
+def unit(rows: Floats) -> Floats:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12), np.float32)
+
+
+def sigmoid(values: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-values)), np.float32)
