@@ -59,6 +59,10 @@ def status(folder: str = "", unreadable: bool = False, form: str = "text") -> in
         click.echo(f"folder  {options.one_line(path)}")
     for name, photos in found["models"]:
         click.echo(f"model   {options.one_line(name)}: {photos:,} photos")
+    for name in found["taught"]:
+        click.echo(f"label   {options.one_line(name)}")
+    if found["items"]:
+        click.echo(f"items   {found['items']:,} of catalogs")
     return 0
 
 

@@ -26,7 +26,9 @@ NEAREST = 3
 SHEET = """
 .part { position: absolute; border: 3px solid #e8590c; box-shadow: 0 0 0 1px #fff; }
 .photo { position: relative; width: fit-content; }
-ul.pictures li { width: 180px; }
+ul.pictures li { width: clamp(8rem, 45%, 180px); }
+ul.pictures img { max-width: 100%; height: auto; }
+.asked { margin-bottom: 1.5rem; }
 """
 
 
@@ -104,10 +106,12 @@ def sheet(shown: "list[Shown]", near: "Sequence[Hit]", cutoff: float | None, ask
 
     title = described(asked)
     count = "1 photo" if len(shown) == 1 else f"{len(shown):,} photos"
-    body = f"<h1>{escape(title)}</h1>\n<p>{escape(count if shown else sentence(near, cutoff))}</p>"
+    body = f"<main>\n<h1>{escape(title)}</h1>\n<p>{escape(count if shown else sentence(near, cutoff))}</p>"
+    for photo in filter(os.path.exists, (*asked.like, *([asked.image] if asked.image else []))):
+        body += f'\n<div class="asked">{small(photo, f"asked for: {os.path.basename(photo)}")}</div>'
     if shown:
         body += f'\n<ul class="pictures">{"".join(map(figure, shown))}</ul>'
-    return htmlpage.page(title, body, SHEET)
+    return htmlpage.page(title, body + "\n</main>", SHEET)
 
 
 def described(asked: "Asked") -> str:
@@ -118,14 +122,18 @@ def described(asked: "Asked") -> str:
     return options.one_line(", ".join(parts)) or "Photos"
 
 
-def figure(one: "Shown") -> str:
+def small(path: str, alt: str) -> str:
+    """A small picture as HTML."""
     from eyebright import htmlpage, images
 
-    name = options.one_line(os.path.basename(one.hit.path))
     try:
-        small = htmlpage.image(images.decode(images.read_file(one.hit.path), SIDE), name, SIDE)
+        return htmlpage.image(images.decode(images.read_file(path), SIDE), options.one_line(alt), SIDE)
     except (BadPicture, BadRequest):
-        small = f'<div class="none" style="width: {SIDE}px; height: {SIDE}px">no picture</div>'
+        return f'<div class="none" style="width: {SIDE}px; height: {SIDE}px">no picture</div>'
+
+
+def figure(one: "Shown") -> str:
+    name = options.one_line(os.path.basename(one.hit.path))
     frame = ""
     if one.part:
         left, top, width, height = (f"{100 * value:.1f}%" for value in one.part[:4])
@@ -137,7 +145,7 @@ def figure(one: "Shown") -> str:
     caption = (
         f"<figcaption>{items}{escape(name)}<br>{one.hit.score:.3f}, id {one.hit.photo}{more}{why}{part}</figcaption>"
     )
-    return f'<li><figure><div class="photo">{small}{frame}</div>{caption}</figure></li>'
+    return f'<li><figure><div class="photo">{small(one.hit.path, name)}{frame}</div>{caption}</figure></li>'
 
 
 def taught(library: "Library", label: str, photos: tuple[str, ...], form: str, how: dict[str, Any]) -> int:

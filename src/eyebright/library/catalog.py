@@ -80,6 +80,8 @@ def rows(path: str | Path) -> Iterator[tuple[int, dict[str, str], dict[str, str 
                     raise BadRequest(f"{path} has more than {MOST_ITEMS:,} lines.")
                 if len(values) > len(header):
                     raise BadRequest(f"{path}, line {lines.line_num} has more values than the first line has names.")
+                if any("\0" in value for value in values):
+                    raise BadRequest(f"{path}, line {lines.line_num} holds a null byte.")
                 if any(values):
                     yield lines.line_num, dict(zip(header, map(str.strip, values), strict=False)), columns
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -130,7 +132,7 @@ def wanted(here: Here, items: Sequence[Item], known: dict[str, Known], done: Ind
         before = known.get(item.image)
         try:
             status = os.stat(item.image)
-        except (OSError, ValueError):  # the latter for a name with a null byte
+        except OSError:
             done.unreadable.append((item.image, f"item {item.name}: there is no such file."))
             gone += [before.id] if before and not before.gone else []
             continue

@@ -115,8 +115,11 @@ def status(library: Library) -> dict[str, Any]:
         "indexed": library.value("SELECT max(ended) FROM job WHERE what = 'index'"),
         "folders": [path for (path,) in library.rows("SELECT path FROM folder")],
         "models": library.rows(
-            "SELECT name, (SELECT count(DISTINCT photo) FROM embedding WHERE model = model.id) FROM model"
+            "SELECT name, (SELECT count(DISTINCT photo) FROM embedding WHERE model = model.id) FROM model "
+            "WHERE id NOT IN (SELECT model FROM taught)"
         ).fetchall(),
+        "taught": [name for (name,) in library.rows("SELECT name FROM model JOIN taught ON model = id ORDER BY name")],
+        "items": count("item"),
     }
 
 

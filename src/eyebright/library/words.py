@@ -17,6 +17,8 @@ LONGEST = 4
 """Words of one name."""
 LEAST, MORE_THAN_CHANCE = 0.15, 1.5
 """Score from which on a model's label is worth showing, the best first; of few labels, so many times an even share."""
+TAUGHT = 0.5
+"""The same for a label that was learned from examples (teach.py)."""
 SAID, WRITTEN, NAMED = 2.0, 1.5, 0.5
 """What counts for how much: said by a person, written into the file, in the name of a file or folder."""
 _DATE = re.compile(r"((?:18|19|20)\d\d)(?:-(\d\d)(?:-(\d\d))?)?$")
@@ -46,9 +48,9 @@ class Labels:
         self.others: dict[str, list[tuple[int, str, str]]] = {}
         """The same for each of several names in one label, as "wolf or coyote"."""
         self.least: dict[int, float] = {}
-        for model, text in library.rows("SELECT id, labels FROM model"):
+        for model, text, taught in library.rows("SELECT id, labels, id IN (SELECT model FROM taught) FROM model"):
             nodes = msgspec.json.decode(text)
-            self.least[model] = max(LEAST, MORE_THAN_CHANCE / max(len(nodes), 1))
+            self.least[model] = TAUGHT if taught else max(LEAST, MORE_THAN_CHANCE / max(len(nodes), 1))
             for node, label, _ in nodes:
                 first, *more = names(label)
                 self.named.setdefault(first, []).append((model, node, label))

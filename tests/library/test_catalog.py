@@ -1,0 +1,184 @@
+"""A shop's catalog: items and their pictures, variants of one thing, and how good its search is."""
+
+import pytest
+
+from eyebright.errors import BadRequest
+from eyebright.library import Library, catalog, retrieval
+from eyebright.library.catalog import Item, items_of, read, thing_of, without_variants
+from eyebright.library.filters import ALL
+from eyebright.library.search import Hit, by_words
+from pictures import color_recognizer, encoded, plain
+
+ROWS = """id,title,image,color
+1,"Linen shirt, red",red.png,red
+2,"Linen shirt, blue",blue.png,blue
+3,Green mug,green.png,green
+4,Lost hat,lost.png,black
+"""
+
+
+@pytest.fixture
+def shop(tmp_path):
+    for color in ("red", "green", "blue"):
+        (tmp_path / f"{color}.png").write_bytes(encoded(plain(color, 50)))
+    (tmp_path / "products.csv").write_text(ROWS)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return color_recognizer()
+
+
+@pytest.fixture
+def library(shop):
+    with Library(shop / "library", make=True) as made:
+        yield made
+
+
+def indexed(library, shop, recognizer):
+    return catalog.index(library, str(shop / "products.csv"), recognizer)
+
+
+def test_items_find_their_photos_and_one_without_a_picture_is_listed(library, shop, recognizer):
+    done = indexed(library, shop, recognizer)
+    assert done.new == 3
+    assert done.unreadable == [(str(shop / "lost.png"), "item 4: there is no such file.")]
+    (hit,) = by_words(library, "mug", 10)
+    assert items_of(library, hit.photo) == [Item("3", "Green mug", "", {"color": "green"})]
+    assert library.value("SELECT count(*) FROM item WHERE photo IS NULL") == 1
+    again = indexed(library, shop, recognizer)
+    assert (again.new, again.same) == (0, 3)
+
+
+def test_the_file_says_what_items_are(library, shop, recognizer):
+    indexed(library, shop, recognizer)
+    (shop / "products.csv").write_text(
+        ROWS.replace("Green mug", "Green cup").replace("4,Lost hat,lost.png,black\n", "")
+    )
+    assert indexed(library, shop, recognizer).unreadable == []
+    assert by_words(library, "mug", 10) == []
+    assert len(by_words(library, "cup", 10)) == 1
+    assert library.value("SELECT count(*) FROM item") == 3
+
+
+def test_a_picture_that_went_is_marked_and_comes_back(library, shop, recognizer):
+    indexed(library, shop, recognizer)
+    data = (shop / "green.png").read_bytes()
+    (shop / "green.png").unlink()
+    assert indexed(library, shop, recognizer).gone == 1
+    assert by_words(library, "mug", 10) == []
+    (shop / "green.png").write_bytes(data)
+    indexed(library, shop, recognizer)
+    assert len(by_words(library, "mug", 10)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "needs a first line"),
+        ("id,title\n1,a\n", "needs a first line"),
+        ("id,id,image\n1,1,a.png\n", "needs a first line"),
+        ("title,image\na,a.png\n", "line 2 has no id"),
+        ("id,image\n1,a.png\n1,b.png\n", "lines 2 and 3 both have the id 1"),
+        ("id,image\n1,\n", "line 2 has no image"),
+        ("id,image\n1,a.png,red\n", "line 2 has more values"),
+        ("id,image\n", "lists no item"),
+        ("id,image\n1,a\0b.png\n", "line 2 holds a null byte"),
+        ("id,image\n1,\xff\n", "cannot be read as CSV"),
+        ("id,image\n1," + "a" * 200_000 + "\n", "cannot be read as CSV"),
+    ],
+)
+def test_a_catalog_that_is_not_sound_changes_nothing(library, shop, recognizer, text, why):
+    indexed(library, shop, recognizer)
+    (shop / "products.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(BadRequest, match=why):
+        indexed(library, shop, recognizer)
+    assert library.value("SELECT count(*) FROM item") == 4
+
+
+def test_a_catalog_that_is_not_there(library, shop, recognizer):
+    with pytest.raises(BadRequest, match="no such file"):
+        catalog.index(library, str(shop / "nothing.csv"), recognizer)
+
+
+def test_columns_are_known_by_other_names(shop):
+    (shop / "products.csv").write_text("SKU,Name,Picture,size\n7,Mug,red.png,XL\n")
+    assert read(shop / "products.csv") == [Item("7", "Mug", str(shop / "red.png"), {"size": "XL"})]
+
+
+def test_variants_of_one_shirt_are_one_hit(library, shop, recognizer):
+    indexed(library, shop, recognizer)
+    photos = dict(library.rows("SELECT name, photo FROM item"))
+    hits = [Hit(photos[name], name, 0.9) for name in ("1", "3", "2")]
+    assert [(hit.path, others) for hit, others in without_variants(library, hits)] == [("1", 1), ("3", 0)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (Item("1", "Linen shirt red", "", {}), Item("2", "Linen shirt, NAVY", "", {}), True),
+        (Item("1", "Shirt XL", "", {"size": "XL"}), Item("2", "Shirt S", "", {"size": "S"}), True),
+        (Item("1", "Red", "", {}), Item("2", "Blue", "", {}), False),
+        (Item("1", "Mug", "", {"group": "a"}), Item("2", "Mug", "", {"group": "b"}), False),
+        (Item("1", "Mug", "", {"Parent": "a"}), Item("2", "Cup", "", {"Parent": "a"}), True),
+        (Item("1", "Linen shirt", "", {}), Item("2", "Linen skirt", "", {}), False),
+    ],
+)
+def test_what_is_a_variant(one, other, same):
+    assert (thing_of(one) == thing_of(other)) is same
+
+
+def queries(shop, text):
+    (shop / "queries.csv").write_text(text)
+    return shop / "queries.csv"
+
+
+def judged(library, path, recognizer):
+    asked, unreadable = retrieval.read(library, path, recognizer)
+    return retrieval.evaluate(library, 1, asked, 2, ALL), unreadable
+
+
+def test_a_search_is_judged_beside_chance_and_colors(library, shop, recognizer):
+    for number in range(3):
+        for color in ("red", "blue"):
+            (shop / f"{color}{number}.png").write_bytes(encoded(plain(color, 60 + number)))
+    lines = [f"{color}{number},{color}{number}.png,{color}" for number in range(3) for color in ("red", "blue")]
+    (shop / "products.csv").write_text("\n".join(["id,image,color", *lines]))
+    indexed(library, shop, recognizer)
+    found, _ = judged(library, queries(shop, "image,color\nred.png,red\nblue.png,blue\n"), recognizer)
+    assert found["embedding"].precision.value == 1
+    assert found["embedding"].recall.value == pytest.approx(2 / 3)
+    assert found["embedding"].map.value == 1
+    assert found["chance"].map.value < 1
+    assert found["embedding"].by_group == {"color=blue": (1, 1.0), "color=red": (1, 1.0)}
+
+
+def test_a_query_never_finds_itself(library, shop, recognizer):
+    indexed(library, shop, recognizer)
+    found, _ = judged(library, queries(shop, "image,relevant\nred.png,1;3\n"), recognizer)
+    assert found["embedding"].recall.value in (0, 1)
+    (only,), _ = retrieval.read(library, shop / "queries.csv", recognizer)
+    assert len(only.relevant) == 2
+    scores = retrieval.scored(library, "embedding", 1, [1, 2, 3], only.embedding[None])
+    assert scores.max() == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("image,relevant\nred.png,99\n", "line 2: no item of the catalog has the id 99"),
+        ("image,color\nred.png,plaid\n", "line 2: no item of the catalog has color=plaid"),
+        ("image\nred.png\n", "no item of the catalog has such attributes"),
+        ("image,color\nnowhere.png,red\n", "no query whose picture can be read"),
+    ],
+)
+def test_queries_that_cannot_be_meant(library, shop, recognizer, text, why):
+    indexed(library, shop, recognizer)
+    with pytest.raises(BadRequest, match=why):
+        judged(library, queries(shop, text), recognizer)
+
+
+def test_queries_to_a_library_without_a_catalog(library, shop, recognizer):
+    with pytest.raises(BadRequest, match="has no catalog"):
+        retrieval.read(library, queries(shop, "image,color\nred.png,red\n"), recognizer)
