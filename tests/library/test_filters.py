@@ -20,7 +20,7 @@ PHOTOS = [
         {"color": "Red", "price": "19.9 EUR"},
     ),
     ("/trip/b.png", "picture", "png", 800, "2023-08-01T10:30", None, {"color": "blue", "price": "50"}),
-    ("/home/c.mp4", "video", "mp4", 1200, None, "Nikon", {"color": "red", "price": "on request"}),
+    ("/films/c.mp4", "video", "mp4", 1200, None, "Nikon", {"color": "red", "price": "on request"}),
 ]
 
 
