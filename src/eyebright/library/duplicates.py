@@ -1,0 +1,198 @@
+"""Duplicates: files that hold one picture, the one of them to keep, and how the others differ from it.
+
+photos that are there -> likely pairs (likenesses.py) -> each is looked at again, small, and compared (comparison.py)
+-> groups: one to keep, and what was found to be that picture
+
+Every copy was compared with the one to keep, so that no chain of likenesses joins strangers. What a person called not
+the same never comes back; what a person called the same needs no proof. Nothing is moved or deleted here.
+"""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from eyebright.library import shots
+from eyebright.library.comparison import Comparison, File, Skipped, Tell, opened
+from eyebright.library.database import Library, text_of
+from eyebright.library.likenesses import likely
+from eyebright.library.placement import Placed
+
+How = Literal[
+    "exact", "re-encoded", "resized", "cropped", "shows more", "rotated", "turned", "mirrored", "changed", "you said so"
+]  # fmt: skip
+CROPPED, RESIZED = 0.95, 1.03
+"""Share that is left of what was cropped, at most, and how many times as large what was resized is, at least."""
+AS_LARGE = 0.97
+"""Pictures of so large a share of the largest's pixels are as large."""
+
+
+class Other(NamedTuple):
+    """A file beside the one to keep."""
+
+    file: File
+    how: tuple[How, ...] = ()
+    """What makes it another file; nothing for a shot of a burst."""
+
+    @property
+    def spare(self) -> bool:
+        """Whether all that it shows is in the one to keep."""
+        return "shows more" not in self.how
+
+
+class Group(NamedTuple):
+    """Files that are one picture, or shots of one burst."""
+
+    kind: Literal["copies", "burst"]
+    keep: File
+    why: str
+    others: list[Other]
+
+
+@dataclass
+class Found:
+    """What was found."""
+
+    groups: list[Group] = field(default_factory=list)
+    skipped: Skipped = field(default_factory=list)
+
+
+def find(library: Library, *, bursts: bool = False, threads: int = 0, tell: Tell = lambda done, total: None) -> Found:
+    """The duplicates among all pictures that are there, and, if asked for, the best shot of each burst.
+
+    `tell` hears how many of how many pictures and pairs were looked at. Raises CannotWrite, BadRequest.
+    """
+    found = Found()
+    files = there(library, found.skipped)
+    with Comparison(library, files, found.skipped) as comparison:
+        comparison.run(likely(library, np.array(sorted(files), np.int64)), threads or os.cpu_count() or 1, tell)
+        found.groups += groups(files, comparison)
+    if bursts:
+        found.groups += best_shots(library, files, found.skipped)
+    found.groups.sort(key=lambda group: (group.kind == "burst", group.keep.path))
+    return found
+
+
+def there(library: Library, skipped: Skipped) -> dict[int, list[File]]:
+    """By photo, the files that are there and are as they were when they were indexed."""
+    files: dict[int, list[File]] = defaultdict(list)
+    rows = library.rows(
+        "SELECT changed, path, photo.id, identity, size, coalesce(width, 0), coalesce(height, 0), "
+        "coalesce(camera, ''), coalesce(taken, ''), coalesce(stack, photo.id) "
+        "FROM file JOIN photo ON photo.id = file.photo WHERE NOT gone AND kind = 'picture' ORDER BY path"
+    )
+    for changed, *values in rows:
+        file = File(*values)
+        try:
+            status = os.stat(text_of(file.path))
+        except OSError as error:
+            skipped.append((file.path, f"{(error.strerror or str(error)).lower()}."))
+            continue
+        if (status.st_size, status.st_mtime_ns) == (file.size, changed):
+            files[file.photo].append(file)
+        else:
+            skipped.append((file.path, "it changed since it was indexed; eyebright index looks again."))
+    return files
+
+
+def groups(files: dict[int, list[File]], comparison: Comparison) -> Iterator[Group]:
+    """One to keep, and what is the same as it; of what is left of those that are alike, again."""
+    photos = sorted(files)
+    alike: dict[int, set[int]] = defaultdict(set)
+    said: dict[int, set[int]] = defaultdict(set)
+    for one, other in comparison.same:
+        join(alike, one, other)
+    for (one, other), same in comparison.open.said.items():
+        if same:
+            join(alike, one, other)
+            join(said, one, other)
+    left = {*alike, *(place for place, photo in enumerate(photos) if len(files[photo]) > 1)}
+    while left:
+        some = reached({min(left)}, alike)
+        left -= some
+        while some:
+            plain = Counter(
+                photos[place]
+                for pair, placed in comparison.same.items()
+                for place in pair
+                if place in some and placed.plain
+            )
+            keep, why = best([file for place in some for file in files[photos[place]]], plain)
+            first = int(np.searchsorted(photos, keep.photo))
+            others = [Other(file, ("exact",)) for file in files[keep.photo] if file != keep]
+            mine = {first} | reached({first}, said) & some
+            for place in sorted(some - {first}):
+                placed = comparison.between(first, place)
+                if placed or place in mine:
+                    mine.add(place)
+                    others += [Other(file, how(keep, file, placed)) for file in files[photos[place]]]
+            some -= mine
+            if others:
+                yield Group("copies", keep, why, others)
+
+
+def join(pairs: dict[int, set[int]], one: int, other: int) -> None:
+    pairs[one].add(other)
+    pairs[other].add(one)
+
+
+def reached(begun: set[int], pairs: dict[int, set[int]]) -> set[int]:
+    """All that pairs lead to from some."""
+    found, waiting = set(begun), list(begun)
+    while waiting:
+        new = pairs.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found
+
+
+def how(keep: File, other: File, placed: Placed | None) -> tuple[How, ...]:
+    """What makes one file another than the one to keep."""
+    if placed is None:
+        return ("you said so",)
+    larger = (keep.pixels * placed.of_first) / max(other.pixels * placed.of_second, 1)
+    facts: dict[How, bool] = {
+        "mirrored": placed.mirrored,
+        "turned": placed.turned,
+        "rotated": placed.rotated,
+        "cropped": placed.of_first < CROPPED,
+        "shows more": placed.of_second < CROPPED,
+        "resized": not 1 / RESIZED < larger**0.5 < RESIZED,
+        "changed": placed.written,
+    }
+    return tuple(word for word, true in facts.items() if true) or ("re-encoded",)
+
+
+def best(files: Sequence[File], plain: Mapping[int, int]) -> tuple[File, str]:
+    """The one to keep, and what speaks for it: the first of these that not all have in common.
+
+    `plain`: of each photo, how many others differ from it in size, compression and edges only.
+    """
+    most = max(file.pixels for file in files)
+    reasons = (
+        (lambda file: file.pixels >= AS_LARGE * most, "the largest, {0.width} x {0.height}"),
+        (lambda file: bool(file.camera and file.taken), "the one that says when and by what it was taken"),
+        (lambda file: plain[file.photo] == max(plain[other.photo] for other in left), "the one that most are like"),
+        (lambda file: file.size == max(other.size for other in left), "the least compressed, {0.size:,} bytes"),
+        (lambda file: file.path == min(other.path for other in left), "the first by name"),
+    )
+    left, why = list(files), ""
+    for true, reason in reasons:
+        chosen = [file for file in left if true(file)]
+        if 0 < len(chosen) < len(left):
+            left, why = chosen, why or reason
+    return left[0], why.format(left[0])
+
+
+def best_shots(library: Library, files: dict[int, list[File]], skipped: Skipped) -> Iterator[Group]:
+    """Each burst, the best shot first."""
+    for burst in shots.all_bursts(library):
+        seen = [(files[photo][0], opened(files[photo][0], shots.SIDE, skipped)) for photo in burst if photo in files]
+        shown = [(file, picture) for file, picture in seen if picture]
+        if len(shown) > 1:
+            chosen, why = shots.best([picture for _, picture in shown])
+            others = [Other(file) for at, (file, _) in enumerate(shown) if at != chosen]
+            yield Group("burst", shown[chosen][0], why, others)
