@@ -1,13 +1,12 @@
 """Photos looked at again, small, and compared in pairs.
 
-They are kept small in a file beside the library: all of a large library would fill the memory. Of places: photos are
-numbered in the order of their ids, as in likenesses.py.
+Made small they lie on a shelf, a file beside the library: all of a large library would fill the memory. Photos are
+numbered in the order of their ids, as in likenesses.py; such a number is called a place.
 """
 
 import math
-import tempfile
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,22 +95,16 @@ class Open:
 class Comparison:
     """Which photos are one picture, and how they lie to each other."""
 
-    def __init__(self, library: Library, files: dict[int, list[File]], skipped: Skipped) -> None:
+    def __init__(self, library: Library, files: dict[int, list[File]], shelf: BinaryIO, skipped: Skipped) -> None:
         self.open = Open(library, files)
         self.files = [files[photo][0] for photo in sorted(files)]
+        self.shelf = shelf
         self.skipped = skipped
-        self.shelf = tempfile.TemporaryFile(dir=library.folder)
         self.shelved: dict[int, tuple[int, tuple[int, ...]]] = {}
         """By place, where on the shelf its pixels begin, and their shape."""
         self.ready: dict[int, Small] = {}
         self.same: dict[tuple[int, int], Placed] = {}
         """Of pairs of places that are one picture, the first before the second."""
-
-    def __enter__(self) -> "Comparison":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.shelf.close()
 
     def run(self, pairs: Likely, threads: int, tell: Tell) -> None:
         """Look at each photo once, and compare all pairs that are open."""
@@ -134,10 +127,10 @@ class Comparison:
         picture = opened(self.files[place], placement.SIDE, self.skipped)
         return None if picture is None else placement.shrunk(picture)
 
-    def placed(self, first: int, second: int, forms: Iterable[int]) -> Placed | None:
+    def placed(self, first: int, second: int, forms: Sequence[int]) -> Placed | None:
         if first not in self.shelved or second not in self.shelved:
             return None
-        return placement.placed(self.small(first), self.small(second), tuple(forms))
+        return placement.placed(self.small(first), self.small(second), forms)
 
     def small(self, place: int) -> Small:
         """A photo as it is compared."""
@@ -151,7 +144,7 @@ class Comparison:
         return self.ready[place]
 
     def between(self, one: int, other: int) -> Placed | None:
-        """How the second lies to the first, also where they were no likely pair; None where they are not one picture."""
+        """How the second lies to the first, also of an unlikely pair; None where they are not one picture."""
         first, second = min(one, other), max(one, other)
         found = self.same.get((first, second))
         if not found:

@@ -8,8 +8,10 @@ the same never comes back; what a person called the same needs no proof. Nothing
 """
 
 import os
+import stat
+import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -26,8 +28,14 @@ How = Literal[
 ]  # fmt: skip
 CROPPED, RESIZED = 0.95, 1.03
 """Share that is left of what was cropped, at most, and how many times as large what was resized is, at least."""
-AS_LARGE = 0.97
-"""Pictures of so large a share of the largest's pixels are as large."""
+REASONS: dict[str, tuple[float, Callable[[File, Mapping[int, int]], float]]] = {
+    "the largest, {0.width} x {0.height}": (0.97, lambda file, plain: file.pixels),
+    "the one that says when and by what it was taken": (1, lambda file, plain: bool(file.camera and file.taken)),
+    "the one that most are like": (0.7, lambda file, plain: plain[file.photo]),
+    "the least compressed, {0.size:,} bytes": (0.97, lambda file, plain: file.size),
+}
+"""Why a file is the one to keep, the first that tells it from others: what must be high, and which share of the best is
+as good."""
 
 
 class Other(NamedTuple):
@@ -67,7 +75,8 @@ def find(library: Library, *, bursts: bool = False, threads: int = 0, tell: Tell
     """
     found = Found()
     files = there(library, found.skipped)
-    with Comparison(library, files, found.skipped) as comparison:
+    with tempfile.TemporaryFile(dir=library.folder) as shelf:
+        comparison = Comparison(library, files, shelf, found.skipped)
         comparison.run(likely(library, np.array(sorted(files), np.int64)), threads or os.cpu_count() or 1, tell)
         found.groups += groups(files, comparison)
     if bursts:
@@ -77,7 +86,7 @@ def find(library: Library, *, bursts: bool = False, threads: int = 0, tell: Tell
 
 
 def there(library: Library, skipped: Skipped) -> dict[int, list[File]]:
-    """By photo, the files that are there and are as they were when they were indexed."""
+    """By photo, the files that are there and as they were when they were indexed; links to files are none."""
     files: dict[int, list[File]] = defaultdict(list)
     rows = library.rows(
         "SELECT changed, path, photo.id, identity, size, coalesce(width, 0), coalesce(height, 0), "
@@ -87,10 +96,12 @@ def there(library: Library, skipped: Skipped) -> dict[int, list[File]]:
     for changed, *values in rows:
         file = File(*values)
         try:
-            status = os.stat(text_of(file.path))
+            status = os.lstat(text_of(file.path))
         except OSError as error:
             skipped.append((file.path, f"{(error.strerror or str(error)).lower()}."))
             continue
+        if stat.S_ISLNK(status.st_mode):
+            continue  # to move the file away that it leads to would lose the picture
         if (status.st_size, status.st_mtime_ns) == (file.size, changed):
             files[file.photo].append(file)
         else:
@@ -167,24 +178,18 @@ def how(keep: File, other: File, placed: Placed | None) -> tuple[How, ...]:
 
 
 def best(files: Sequence[File], plain: Mapping[int, int]) -> tuple[File, str]:
-    """The one to keep, and what speaks for it: the first of these that not all have in common.
+    """The one to keep, and what speaks for it.
 
     `plain`: of each photo, how many others differ from it in size, compression and edges only.
     """
-    most = max(file.pixels for file in files)
-    reasons = (
-        (lambda file: file.pixels >= AS_LARGE * most, "the largest, {0.width} x {0.height}"),
-        (lambda file: bool(file.camera and file.taken), "the one that says when and by what it was taken"),
-        (lambda file: plain[file.photo] == max(plain[other.photo] for other in left), "the one that most are like"),
-        (lambda file: file.size == max(other.size for other in left), "the least compressed, {0.size:,} bytes"),
-        (lambda file: file.path == min(other.path for other in left), "the first by name"),
-    )
     left, why = list(files), ""
-    for true, reason in reasons:
-        chosen = [file for file in left if true(file)]
-        if 0 < len(chosen) < len(left):
+    for reason, (share, worth) in REASONS.items():
+        values = [worth(file, plain) for file in left]
+        chosen = [file for file, value in zip(left, values, strict=True) if value >= share * max(values)]
+        if len(chosen) < len(left):
             left, why = chosen, why or reason
-    return left[0], why.format(left[0])
+    first = min(left, key=lambda file: file.path)
+    return first, (why or "the first by name").format(first)
 
 
 def best_shots(library: Library, files: dict[int, list[File]], skipped: Skipped) -> Iterator[Group]:

@@ -7,7 +7,8 @@ A copy agrees nearly everywhere, and what is written on it spoils a few pieces. 
 T-shirts on white, agree in large shapes only, or where one is stretched over the other. Letters: H W pixels.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,11 @@ WRITTEN = 3.5
 
 _COARSE, _CANVAS = 32, 48
 _ZOOMS = (1.0, 1.12, 1.26, 1.41)
-"""Sizes at which one picture is searched for the other; the map finds what lies between. The largest fits the canvas."""
-_STEPS, _LEAST = 8, 0.6
+"""Sizes at which one picture is searched for the other; what lies between is left to the map. All fit the canvas."""
+_STILL = 0.02
+"""Pixels that a step moves the far corner, below which it is the last."""
+_TRIES, _STEPS, _LEAST = 3, 8, 0.6
+"""Places that a map is looked for from, steps to it, and the share of the inner picture that must stay inside."""
 _PIECE, _TEXTURE = 8, 4.0
 """Pixels a side of a piece, and the spread of brightness, of 255, from which on it shows something."""
 _INVERSE = {5: 6, 6: 5}
@@ -97,7 +101,7 @@ def small(pixels: NDArray[np.uint8]) -> Small:
     for page, shown in zip(canvas, edges, strict=True):
         page[: shown.shape[0], : shown.shape[1]] = shown
     energy = [np.pad(np.cumsum(np.cumsum(shown**2.0, 0), 1), ((1, 0), (1, 0))) for shown in edges]
-    return Small(pixels.astype(np.float32), np.asarray(gray), edges, energy, np.fft.rfft2(canvas))
+    return Small(pixels.astype(np.float32), np.asarray(gray), edges, energy, np.fft.rfft2(canvas).astype(np.complex64))
 
 
 def _sized(picture: Image.Image, longer: float) -> Image.Image:
@@ -109,36 +113,21 @@ def _sized(picture: Image.Image, longer: float) -> Image.Image:
 def _edges(gray: Image.Image) -> Floats:
     """Brightness less that of the neighborhood: slow shades, which many pictures share, say little."""
     shades = _sized(gray, max(gray.size) / 8).resize(gray.size, Image.Resampling.BILINEAR)
-    return np.asarray(gray) - np.asarray(shades)
+    found: Floats = np.asarray(gray) - np.asarray(shades)
+    return found
 
 
-def placed(first: Small, second: Small, forms: tuple[int, ...]) -> Placed | None:
+def placed(first: Small, second: Small, forms: Sequence[int]) -> Placed | None:
     """How they lie to each other, the second laid in one of the forms (`phash.laid`); None for different pictures."""
-    best = max(
-        (_searched(*pair, _INVERSE.get(form, form) if swapped else form, swapped)
-         for form in forms for swapped, pair in enumerate(((first, second), (second, first)))),
-        key=lambda start: start.score,
-    )  # fmt: skip
-    if best.score < LIKELY:
-        return None
-    outer, inner = (second, first) if best.swapped else (first, second)
-    laid_gray, laid_colors = (np.ascontiguousarray(laid(part[None], best.form)[0]) for part in (inner.gray, inner.colors))
-    matrix = _mapped(outer.gray, laid_gray, best.matrix)
-    if matrix is None:
-        return None
-    shown, inside = _seen(outer.gray, matrix, laid_gray.shape)
-    colors = np.stack([_seen(outer.colors[:, :, at], matrix, laid_gray.shape)[0] for at in range(3)], -1)
-    if not _same(laid_gray, laid_colors, shown, colors, inside, matrix):
-        return None
-    height, width = outer.gray.shape
-    covered = min(abs(float(np.linalg.det(matrix[:, :2]))) * laid_gray.size * inside.mean() / (height * width), 1.0)
-    shares = float(covered), float(inside.mean())
-    angle = float(np.degrees(np.arctan2(matrix[1, 0] - matrix[0, 1], matrix[0, 0] + matrix[1, 1])))
-    of_first, of_second = shares[::-1] if best.swapped else shares
-    mirrored = best.form.bit_count() % 2 == 1
-    return Placed(
-        mirrored, best.form not in (0, 1), angle, of_first, of_second, _written(laid_gray, shown, inside)
-    )  # fmt: skip
+    starts = [_searched(first, second, form, swapped=False) for form in forms]
+    starts += [_searched(second, first, _INVERSE.get(form, form), swapped=True) for form in forms]
+    starts.sort(key=lambda start: -start.score)
+    for start in starts[:_TRIES]:
+        outer, inner = (second, first) if start.swapped else (first, second)
+        found = _compared(outer, inner, start) if start.score >= LIKELY else None
+        if found:
+            return found
+    return None
 
 
 class _Start(NamedTuple):
@@ -152,7 +141,8 @@ class _Start(NamedTuple):
     """(2, 3): places (x, y, 1) of the inner picture to places (x, y) of the outer one, both at SIDE."""
 
 
-def _searched(outer: Small, inner: Small, form: int, swapped: int) -> _Start:
+def _searched(outer: Small, inner: Small, form: int, swapped: bool) -> _Start:
+    """The best of all sizes and places."""
     shown = np.ascontiguousarray(laid(inner.edges[0][None], form)[0])
     h, w = shown.shape
     spectrum = np.fft.rfft2(shown, (_CANVAS, _CANVAS))
@@ -170,7 +160,31 @@ def _searched(outer: Small, inner: Small, form: int, swapped: int) -> _Start:
             score, zoom, (y, x) = float(scores.flat[place]), at, divmod(place, right)
     larger = outer.edges[zoom].shape[1] / outer.gray.shape[1]
     scale = _COARSE / SIDE / larger
-    return _Start(score, form, bool(swapped), np.array([[scale, 0, x / larger], [0, scale, y / larger]]))
+    return _Start(score, form, swapped, np.array([[scale, 0, x / larger], [0, scale, y / larger]]))
+
+
+def _compared(outer: Small, inner: Small, start: _Start) -> Placed | None:
+    """How they lie to each other, found from where they may; None for different pictures."""
+    gray, colors = (np.ascontiguousarray(laid(part[None], start.form)[0]) for part in (inner.gray, inner.colors))
+    matrix = _mapped(outer.gray, gray, start.matrix)
+    if matrix is None:
+        return None
+    shown, inside = _seen(outer.gray, matrix, gray.shape)
+    if inside.mean() < INSIDE or not _lies_well(matrix) or not _agree(gray, shown, inside):
+        return None
+    tints = np.stack([_seen(outer.colors[:, :, at], matrix, gray.shape)[0] for at in range(3)], -1)
+    if not _of_one_color(colors[inside], tints[inside]):
+        return None
+    of_inner = float(inside.mean())
+    of_outer = min(float(np.linalg.det(matrix[:, :2])) * gray.size * of_inner / outer.gray.size, 1.0)
+    return Placed(
+        mirrored=start.form.bit_count() % 2 == 1,
+        turned=start.form not in (0, 1),
+        angle=float(np.degrees(np.arctan2(matrix[1, 0] - matrix[0, 1], matrix[0, 0] + matrix[1, 1]))),
+        of_first=of_inner if start.swapped else of_outer,
+        of_second=of_outer if start.swapped else of_inner,
+        written=_written(gray, shown, inside),
+    )
 
 
 def _mapped(outer: Floats, inner: Floats, matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -189,6 +203,8 @@ def _mapped(outer: Floats, inner: Floats, matrix: NDArray[np.float64]) -> NDArra
         whole = whole @ np.linalg.inv(np.eye(3) + np.vstack([step.reshape(2, 3), [0, 0, 0]]))
         if not 0.1 < np.linalg.det(whole) < 4:
             return None
+        if np.abs(step.reshape(2, 3) @ (inner.shape[1], inner.shape[0], 1)).max() < _STILL:
+            break
     return whole[:2]
 
 
@@ -205,30 +221,33 @@ def _leveled(one: Floats, other: Floats) -> Floats:
     return found
 
 
-def _same(
-    gray: Floats, colors: Floats, shown: Floats, shown_colors: Floats,
-    inside: NDArray[np.bool_], matrix: NDArray[np.float64],
-) -> bool:  # fmt: skip
-    """Whether a picture and what a map shows of another one are one: the one rule for what a copy is."""
-    if inside.mean() < INSIDE:
-        return False
+def _lies_well(matrix: NDArray[np.float64]) -> bool:
+    """Whether a map stretches nothing."""
     stretches = np.linalg.svd(matrix[:, :2], compute_uv=False)
+    return bool(stretches[0] <= STRETCHED * stretches[1])
+
+
+def _agree(gray: Floats, shown: Floats, inside: NDArray[np.bool_]) -> bool:
+    """Whether two pictures are of about one contrast, and alike in most pieces that show anything."""
     contrast = shown[inside].std() / max(gray[inside].std(), 1e-3)
-    if stretches[0] > STRETCHED * stretches[1] or not 1 / CONTRAST < contrast < CONTRAST:
-        return False
-    tints = [each - each.mean(2, keepdims=True) for each in (colors, shown_colors)]
-    if np.sqrt(np.square(tints[0] - tints[1])[inside].mean()) > COLORS:
+    if not 1 / CONTRAST < contrast < CONTRAST:
         return False
     whole = _pieces(inside).all(1)
     one, other = (_pieces(each)[whole] for each in (gray, shown))
     one, other = one - one.mean(1, keepdims=True), other - other.mean(1, keepdims=True)
-    spreads = one.std(1), other.std(1)
-    textured = np.maximum(*spreads) > _TEXTURE
-    alike = (one * other).mean(1) > ALIKE * spreads[0] * spreads[1]
+    spread, other_spread = one.std(1), other.std(1)
+    textured = np.maximum(spread, other_spread) > _TEXTURE
+    alike = (one * other).mean(1) > ALIKE * spread * other_spread
     return bool(textured.sum() >= FEWEST and alike[textured].mean() >= AGREEING)
 
 
-def _pieces(picture: NDArray) -> NDArray:  # type: ignore[type-arg]
+def _of_one_color(one: Floats, other: Floats) -> bool:
+    """Of (N, 3) pixels: whether they have about the same colors, brightness apart."""
+    one, other = one - one.mean(1, keepdims=True), other - other.mean(1, keepdims=True)
+    return bool(np.sqrt(np.square(one - other).mean()) <= COLORS)
+
+
+def _pieces(picture: NDArray[Any]) -> NDArray[Any]:
     """(H, W) -> (pieces, pixels of one)."""
     h, w = (side // _PIECE for side in picture.shape)
     cut = picture[: h * _PIECE, : w * _PIECE].reshape(h, _PIECE, w, _PIECE)
@@ -236,6 +255,7 @@ def _pieces(picture: NDArray) -> NDArray:  # type: ignore[type-arg]
 
 
 def _written(gray: Floats, shown: Floats, inside: NDArray[np.bool_]) -> bool:
+    """Whether the error stands out in some piece."""
     error = np.zeros_like(gray)
     error[inside] = _leveled(shown[inside], gray[inside])
     errors = np.sqrt(np.square(_pieces(error)).mean(1))
