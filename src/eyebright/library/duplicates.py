@@ -114,30 +114,26 @@ def groups(files: dict[int, list[File]], comparison: Comparison) -> Iterator[Gro
     photos = sorted(files)
     alike: dict[int, set[int]] = defaultdict(set)
     said: dict[int, set[int]] = defaultdict(set)
+    parted: dict[int, set[int]] = defaultdict(set)
     for one, other in comparison.same:
         join(alike, one, other)
     for (one, other), same in comparison.open.said.items():
         if same:
             join(alike, one, other)
-            join(said, one, other)
+        join(said if same else parted, one, other)
+    plain = Counter(photos[place] for pair, placed in comparison.same.items() if placed.plain for place in pair)
     left = {*alike, *(place for place, photo in enumerate(photos) if len(files[photo]) > 1)}
     while left:
         some = reached({min(left)}, alike)
         left -= some
         while some:
-            plain = Counter(
-                photos[place]
-                for pair, placed in comparison.same.items()
-                for place in pair
-                if place in some and placed.plain
-            )
             keep, why = best([file for place in some for file in files[photos[place]]], plain)
             first = int(np.searchsorted(photos, keep.photo))
             others = [Other(file, ("exact",)) for file in files[keep.photo] if file != keep]
             mine = {first} | reached({first}, said) & some
             for place in sorted(some - {first}):
                 placed = comparison.between(first, place)
-                if placed or place in mine:
+                if place in mine or (placed and not parted[place] & mine):
                     mine.add(place)
                     others += [Other(file, how(keep, file, placed)) for file in files[photos[place]]]
             some -= mine
