@@ -33,7 +33,7 @@ def test_copies_are_shown_with_the_one_to_keep_and_why(family, coffee, tmp_path)
     keep, other, count, wrong = ended.out.splitlines()
     assert keep == f"keep       {tmp_path}/holiday/coffee.jpg  (the largest, {coffee.width} x {coffee.height})"
     assert other.endswith("(resized)")
-    assert count == "1 copies in 1 groups."
+    assert count == "Copies: 1. Groups: 1."
     assert "eyebright correct --not-same A B" in wrong
     assert (ended.code, ended.err) == (0, "")
 
@@ -48,7 +48,7 @@ def test_json_is_one_group_a_line(family, tmp_path):
 
 def test_what_is_not_the_same_is_not_shown_again(family):
     assert family("correct", "--not-same", "holiday/coffee.jpg", f"holiday/{ODD}").code == 0
-    assert family("duplicates").out == "0 copies in 0 groups.\n"
+    assert family("duplicates").out == "Copies: 0. Groups: 0.\n"
 
 
 def test_nothing_is_moved_until_the_script_is_run(family, tmp_path):
@@ -90,7 +90,7 @@ def test_paths_are_listed_for_other_programs(family, tmp_path):
 def test_a_file_that_went_is_a_remark(family, tmp_path):
     (tmp_path / "holiday" / "coffee.jpg").unlink()
     ended = family("duplicates")
-    assert (ended.code, ended.out) == (1, "0 copies in 0 groups.\n")
+    assert (ended.code, ended.out) == (1, "Copies: 0. Groups: 0.\n")
     assert ended.err.endswith("coffee.jpg: no such file or directory.\n")
 
 

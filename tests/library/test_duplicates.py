@@ -73,11 +73,11 @@ def test_every_kind_of_copy_is_found_and_told(library, folder, recognizer, coffe
         "mirror.jpg": jpeg(coffee.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 80),
         "rotated.jpg": jpeg(coffee.rotate(2, Image.Resampling.BICUBIC), 80),
     }
-    for name, data in {**copies, "same.jpg": copies["coffee.jpg"]}.items():
+    for name, data in {**copies, "coffee copy.jpg": copies["coffee.jpg"]}.items():
         (folder / name).write_bytes(data)
     assert found(library, folder, recognizer) == {
         "coffee.jpg": {
-            "same.jpg": "exact",
+            "coffee copy.jpg": "exact",
             "again.jpg": "re-encoded",
             "half.png": "resized",
             "part.jpg": "cropped",
@@ -124,6 +124,16 @@ def test_what_a_person_joined_needs_no_proof(library, folder, recognizer, coffee
     decisions.record(library, [Said("same", *pair)])
     ((others),) = found(library, folder, recognizer).values()
     assert list(others.values()) == ["you said so"]
+
+
+def test_what_a_person_joined_with_a_copy_stands_with_it(library, folder, recognizer, coffee, photos):
+    for name, data in {"a.jpg": jpeg(coffee), "b.jpg": jpeg(coffee, 40)}.items():
+        (folder / name).write_bytes(data)
+    (folder / "cat.jpg").write_bytes((photos / "cat.jpg").read_bytes())
+    index(library, [str(folder)], recognizer)
+    pair = [identity_of(library, str(folder / name)) for name in ("b.jpg", "cat.jpg")]
+    decisions.record(library, [Said("same", *pair)])
+    assert found(library, folder, recognizer) == {"a.jpg": {"b.jpg": "re-encoded", "cat.jpg": "you said so"}}
 
 
 def test_two_moments_by_one_camera_are_two_photos(library, folder, recognizer, coffee):

@@ -75,6 +75,12 @@ def test_other_pictures_and_other_colors_are_no_copies(coffee, photos):
     assert lie(coffee, Image.merge("RGB", (blue, red, green))) is None
 
 
+@pytest.mark.parametrize("size", [(600, 3), (3, 600), (600, 40)])
+def test_strips_are_compared_with_no_harm(coffee, size):
+    assert lie(coffee, coffee.resize(size)) is None
+    assert lie(coffee.resize(size), coffee.resize(size)) is None
+
+
 def test_pictures_that_show_nothing_are_no_copies():
     assert lie(plain("red"), plain("red")) is None
     assert lie(plain("red", 1, 300), plain("blue", 1, 1)) is None

@@ -123,7 +123,7 @@ def said(found: "Found") -> list[str]:
     copies = sum(len(group.others) for group in found.groups if group.kind == "copies")
     shots = sum(len(group.others) for group in found.groups if group.kind == "burst")
     lines.append(
-        f"{copies:,} copies{f' and {shots:,} other shots of bursts' if shots else ''} in {len(found.groups):,} groups."
+        f"Copies: {copies:,}. {f'Other shots of bursts: {shots:,}. ' if shots else ''}Groups: {len(found.groups):,}."
     )
     if copies:
         lines.append("Two that are not the same: eyebright correct --not-same A B, and they never come back.")

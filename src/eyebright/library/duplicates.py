@@ -33,6 +33,7 @@ REASONS: dict[str, tuple[float, Callable[[File, Mapping[int, int]], float]]] = {
     "the one that says when and by what it was taken": (1, lambda file, plain: bool(file.camera and file.taken)),
     "the one that most are like": (0.7, lambda file, plain: plain[file.photo]),
     "the least compressed, {0.size:,} bytes": (0.97, lambda file, plain: file.size),
+    "the shortest name": (1, lambda file, plain: -len(os.path.basename(file.path))),
 }
 """Why a file is the one to keep, the first that tells it from others: what must be high, and which share of the best is
 as good."""
@@ -117,25 +118,28 @@ def groups(files: dict[int, list[File]], comparison: Comparison) -> Iterator[Gro
     parted: dict[int, set[int]] = defaultdict(set)
     for one, other in comparison.same:
         join(alike, one, other)
-    for (one, other), same in comparison.open.said.items():
-        if same:
+    for (one, other), true in comparison.open.said.items():
+        if true:
             join(alike, one, other)
-        join(said if same else parted, one, other)
+            join(said, one, other)
+        else:
+            join(parted, one, other)
     plain = Counter(photos[place] for pair, placed in comparison.same.items() if placed.plain for place in pair)
-    left = {*alike, *(place for place, photo in enumerate(photos) if len(files[photo]) > 1)}
-    while left:
-        some = reached({min(left)}, alike)
-        left -= some
+    done: set[int] = set()
+    for begun in sorted({*alike, *(place for place, photo in enumerate(photos) if len(files[photo]) > 1)}):
+        some = reached({begun}, alike) - done
+        done |= some
         while some:
             keep, why = best([file for place in some for file in files[photos[place]]], plain)
             first = int(np.searchsorted(photos, keep.photo))
             others = [Other(file, ("exact",)) for file in files[keep.photo] if file != keep]
-            mine = {first} | reached({first}, said) & some
-            for place in sorted(some - {first}):
-                placed = comparison.between(first, place)
-                if place in mine or (placed and not parted[place] & mine):
+            placed = {place: comparison.between(first, place) for place in some - {first}}
+            same = reached({first, *(place for place, found in placed.items() if found)}, said) & some
+            mine = {first}
+            for place in sorted(same - mine):
+                if not parted[place] & mine:
                     mine.add(place)
-                    others += [Other(file, how(keep, file, placed)) for file in files[photos[place]]]
+                    others += [Other(file, how(keep, file, placed[place])) for file in files[photos[place]]]
             some -= mine
             if others:
                 yield Group("copies", keep, why, others)

@@ -119,6 +119,8 @@ def _edges(gray: Image.Image) -> Floats:
 
 def placed(first: Small, second: Small, forms: Sequence[int]) -> Placed | None:
     """How they lie to each other, the second laid in one of the forms (`phash.laid`); None for different pictures."""
+    if min(*first.gray.shape, *second.gray.shape) < _PIECE:
+        return None  # strips
     starts = [_searched(first, second, form, swapped=False) for form in forms]
     starts += [_searched(second, first, _INVERSE.get(form, form), swapped=True) for form in forms]
     starts.sort(key=lambda start: -start.score)
@@ -200,9 +202,10 @@ def _mapped(outer: Floats, inner: Floats, matrix: NDArray[np.float64]) -> NDArra
         error = _leveled(shown[inside], inner[inside])
         slopes = steepest[inside]
         step = np.linalg.solve(slopes.T @ slopes + 1e-2 * np.eye(6), slopes.T @ error)
-        whole = whole @ np.linalg.inv(np.eye(3) + np.vstack([step.reshape(2, 3), [0, 0, 0]]))
-        if not 0.1 < np.linalg.det(whole) < 4:
+        change = np.eye(3) + np.vstack([step.reshape(2, 3), [0, 0, 0]])
+        if not 0.5 < np.linalg.det(change) < 2:
             return None
+        whole = whole @ np.linalg.inv(change)
         if np.abs(step.reshape(2, 3) @ (inner.shape[1], inner.shape[0], 1)).max() < _STILL:
             break
     return whole[:2]
