@@ -98,14 +98,16 @@ def made(where: Path, tune: bool) -> None:
     shown, copied = (names[:half], names[:TUNED]) if tune else (names, names[half : half + REPORTED])
     for name in shown:
         place = where / "photos" / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(found[name])
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(found[name])
     for name in copied:
         picture = Image.open(io.BytesIO(found[name])).convert("RGB")
         for way, (change, quality) in WAYS.items():
             place = where / "copies" / way / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            change(picture).save(place, "JPEG", quality=quality)
+            if not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                change(picture).save(place, "JPEG", quality=quality)
 
 
 def indexed(where: Path, library: Path) -> None:
@@ -251,7 +253,7 @@ def main() -> None:
     for part in parts:
         names, hashes = hashed(given.folder / part, given.hashes, given.folder / f"hashes-{part}.npz")
         apart[part] = {kind: distances(names, hashes[kind], hashes[f"{kind}-mirror"]) for kind in BASELINES}
-    print(f"{len(names):,} files, {count} photos with {len(WAYS)} copies each")
+    print(f"{len(names):,} files, {count} photos of them with {len(WAYS)} copies each")
     for kind, name in BASELINES.items():
         rows.append(at(name, apart[parts[-1]][kind], threshold(apart["tune"][kind])))
     print(f"{'recall':<24}" + "".join(f"{score.name:>30}" for score, _ in rows))
