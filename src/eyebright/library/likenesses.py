@@ -94,18 +94,23 @@ def _projected(
     library: Library, model: int, photos: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """(M,) places of the photos that a model saw, and (M, COMPONENTS) their embeddings, of length 1."""
-    step = max(len(photos) // _SAMPLE, 1)
-    sample = np.concatenate([vectors[::step] for _, vectors in _embeddings(library, model, photos)])
-    mean = sample.mean(0)
-    sample -= mean
-    directions = np.linalg.eigh(sample.T @ sample)[1][:, : -COMPONENTS - 1 : -1]
-    del sample
-    places, parts = [], []
-    for some, vectors in _embeddings(library, model, photos):
+    count, total, squares = 0, np.zeros(1), np.zeros((1, 1))
+    for _, vectors in _embeddings(library, model, photos):
+        sample = vectors[:: max(len(photos) // _SAMPLE, 1)]
+        count, total, squares = count + len(sample), total + sample.sum(0), squares + sample.T @ sample
+    mean = (total / max(count, 1)).astype(np.float32)
+    directions = np.linalg.eigh(squares - count * np.outer(mean, mean))[1][:, : -COMPONENTS - 1 : -1].astype(np.float32)
+    where, projected, seen = (
+        np.empty(len(photos), np.int64),
+        np.empty((len(photos), directions.shape[1]), np.float32),
+        0,
+    )
+    for places, vectors in _embeddings(library, model, photos):
         part = (vectors - mean) @ directions
-        places.append(some)
-        parts.append(part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-6))
-    return np.concatenate(places), np.concatenate(parts)
+        part /= np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-6)
+        where[seen : seen + len(part)], projected[seen : seen + len(part)] = places, part
+        seen += len(part)
+    return where[:seen], projected[:seen]
 
 
 def _embeddings(
@@ -114,7 +119,7 @@ def _embeddings(
     """(places, vectors) of those of the photos that a model saw, some at a time, the first perhaps none."""
     size = library.value("SELECT length(vector) / 2 FROM embedding WHERE model = ?", model)
     yield np.empty(0, np.int64), np.empty((0, int(str(size))), np.float32)
-    rows = library.rows("SELECT photo, vector FROM embedding WHERE model = ? ORDER BY photo", model)
+    rows = library.rows("SELECT photo, vector FROM embedding WHERE model = ? AND time_s = 0 ORDER BY photo", model)
     while some := rows.fetchmany(AT_ONCE):
         ids, blobs = zip(*some, strict=True)
         place = np.searchsorted(photos, ids)
