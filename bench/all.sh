@@ -50,4 +50,5 @@ say the width multiplier && "$python" bench/fit/widths.py "$work/widths" --time 
 say nothing said is lost && "$python" bench/library/moves.py "$work/moves" && "$python" bench/library/kill.py
 # bench/fit/frontier.py and bench/fit/prune.py take a run of `eyebright train` and hours: their docstrings say how.
 # bench/doubt.py wants an environment with cleanlab; its docstring says how.
+# bench/library/duplicates.py wants one with imagehash and pdqhash.
 # bench/learn/compare.py and bench/learn/scratch.py take hours and the answers of bench/baselines: their docstrings say how.

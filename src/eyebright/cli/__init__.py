@@ -25,6 +25,7 @@ VERBS = {
     "embed": "Write the embeddings of pictures, for search and for teaching.",
     "index": "Bring the library up to date with folders of photos.",
     "search": "Find photos of the library, by picture or by words.",
+    "duplicates": "Find copies in the library, and the one of each to keep.",
     "correct": "Tell the library what is in photos; it never forgets.",
     "undo": "Take back what was said of photos.",
     "history": "Show what is known of a photo, and who said it.",

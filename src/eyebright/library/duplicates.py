@@ -1,0 +1,203 @@
+"""Duplicates: files that hold one picture, the one of them to keep, and how the others differ from it.
+
+photos that are there -> likely pairs (likenesses.py) -> each is looked at again, small, and compared (comparison.py)
+-> groups: one to keep, and what was found to be that picture
+
+Every copy was compared with the one to keep, so that no chain of likenesses joins strangers. What a person called not
+the same never comes back; what a person called the same needs no proof. Nothing is moved or deleted here.
+"""
+
+import os
+import stat
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from eyebright.library import shots
+from eyebright.library.comparison import Comparison, File, Skipped, Tell, opened
+from eyebright.library.database import Library, text_of
+from eyebright.library.likenesses import likely
+from eyebright.library.placement import Placed
+
+How = Literal[
+    "exact", "re-encoded", "resized", "cropped", "shows more", "rotated", "turned", "mirrored", "changed", "you said so"
+]  # fmt: skip
+CROPPED, RESIZED = 0.95, 1.03
+"""Share that is left of what was cropped, at most, and how many times as large what was resized is, at least."""
+REASONS: dict[str, tuple[float, Callable[[File, Mapping[int, int]], float]]] = {
+    "the largest, {0.width} x {0.height}": (0.97, lambda file, plain: file.pixels),
+    "the one that says when and by what it was taken": (1, lambda file, plain: bool(file.camera and file.taken)),
+    "the one that most are like": (0.7, lambda file, plain: plain[file.photo]),
+    "the least compressed, {0.size:,} bytes": (0.97, lambda file, plain: file.size),
+    "the shortest name": (1, lambda file, plain: -len(os.path.basename(file.path))),
+}
+"""Why a file is the one to keep, the first that tells it from others: what must be high, and which share of the best is
+as good."""
+
+
+class Other(NamedTuple):
+    """A file beside the one to keep."""
+
+    file: File
+    how: tuple[How, ...] = ()
+    """What makes it another file; nothing for a shot of a burst."""
+
+    @property
+    def spare(self) -> bool:
+        """Whether all that it shows is in the one to keep."""
+        return "shows more" not in self.how
+
+
+class Group(NamedTuple):
+    """Files that are one picture, or shots of one burst."""
+
+    kind: Literal["copies", "burst"]
+    keep: File
+    why: str
+    others: list[Other]
+
+
+@dataclass
+class Found:
+    """What was found."""
+
+    groups: list[Group] = field(default_factory=list)
+    skipped: Skipped = field(default_factory=list)
+
+
+def find(library: Library, *, bursts: bool = False, threads: int = 0, tell: Tell = lambda done, total: None) -> Found:
+    """The duplicates among all pictures that are there, and, if asked for, the best shot of each burst.
+
+    `tell` hears how many of how many pictures and pairs were looked at. Raises CannotWrite, BadRequest.
+    """
+    found = Found()
+    files = there(library, found.skipped)
+    with tempfile.TemporaryFile(dir=library.folder) as shelf:
+        comparison = Comparison(library, files, shelf, found.skipped)
+        comparison.run(likely(library, np.array(sorted(files), np.int64)), threads or os.cpu_count() or 1, tell)
+        found.groups += groups(files, comparison)
+    if bursts:
+        found.groups += best_shots(library, files, found.skipped)
+    found.groups.sort(key=lambda group: (group.kind == "burst", group.keep.path))
+    return found
+
+
+def there(library: Library, skipped: Skipped) -> dict[int, list[File]]:
+    """By photo, the files that are there and as they were when they were indexed; links to files are none."""
+    files: dict[int, list[File]] = defaultdict(list)
+    rows = library.rows(
+        "SELECT changed, path, photo.id, identity, size, coalesce(width, 0), coalesce(height, 0), "
+        "coalesce(camera, ''), coalesce(taken, ''), coalesce(stack, photo.id) "
+        "FROM file JOIN photo ON photo.id = file.photo WHERE NOT gone AND kind = 'picture' ORDER BY path"
+    )
+    for changed, *values in rows:
+        file = File(*values)
+        try:
+            status = os.lstat(text_of(file.path))
+        except OSError as error:
+            skipped.append((file.path, f"{(error.strerror or str(error)).lower()}."))
+            continue
+        if stat.S_ISLNK(status.st_mode):
+            continue  # to move the file away that it leads to would lose the picture
+        if (status.st_size, status.st_mtime_ns) == (file.size, changed):
+            files[file.photo].append(file)
+        else:
+            skipped.append((file.path, "it changed since it was indexed; eyebright index looks again."))
+    return files
+
+
+def groups(files: dict[int, list[File]], comparison: Comparison) -> Iterator[Group]:
+    """One to keep, and what is the same as it; of what is left of those that are alike, again."""
+    photos = sorted(files)
+    alike: dict[int, set[int]] = defaultdict(set)
+    said: dict[int, set[int]] = defaultdict(set)
+    parted: dict[int, set[int]] = defaultdict(set)
+    for one, other in comparison.same:
+        join(alike, one, other)
+    for (one, other), true in comparison.open.said.items():
+        if true:
+            join(alike, one, other)
+            join(said, one, other)
+        else:
+            join(parted, one, other)
+    plain = Counter(photos[place] for pair, placed in comparison.same.items() if placed.plain for place in pair)
+    done: set[int] = set()
+    for begun in sorted({*alike, *(place for place, photo in enumerate(photos) if len(files[photo]) > 1)}):
+        some = reached({begun}, alike) - done
+        done |= some
+        while some:
+            keep, why = best([file for place in some for file in files[photos[place]]], plain)
+            first = int(np.searchsorted(photos, keep.photo))
+            others = [Other(file, ("exact",)) for file in files[keep.photo] if file != keep]
+            placed = {place: comparison.between(first, place) for place in some - {first}}
+            same = reached({first, *(place for place, found in placed.items() if found)}, said) & some
+            mine = {first}
+            for place in sorted(same - mine):
+                if not parted[place] & mine:
+                    mine.add(place)
+                    others += [Other(file, how(keep, file, placed[place])) for file in files[photos[place]]]
+            some -= mine
+            if others:
+                yield Group("copies", keep, why, others)
+
+
+def join(pairs: dict[int, set[int]], one: int, other: int) -> None:
+    pairs[one].add(other)
+    pairs[other].add(one)
+
+
+def reached(begun: set[int], pairs: dict[int, set[int]]) -> set[int]:
+    """All that pairs lead to from some."""
+    found, waiting = set(begun), list(begun)
+    while waiting:
+        new = pairs.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found
+
+
+def how(keep: File, other: File, placed: Placed | None) -> tuple[How, ...]:
+    """What makes one file another than the one to keep."""
+    if placed is None:
+        return ("you said so",)
+    larger = (keep.pixels * placed.of_first) / max(other.pixels * placed.of_second, 1)
+    facts: dict[How, bool] = {
+        "mirrored": placed.mirrored,
+        "turned": placed.turned,
+        "rotated": placed.rotated,
+        "cropped": placed.of_first < CROPPED,
+        "shows more": placed.of_second < CROPPED,
+        "resized": not 1 / RESIZED < larger**0.5 < RESIZED,
+        "changed": placed.written,
+    }
+    return tuple(word for word, true in facts.items() if true) or ("re-encoded",)
+
+
+def best(files: Sequence[File], plain: Mapping[int, int]) -> tuple[File, str]:
+    """The one to keep, and what speaks for it.
+
+    `plain`: of each photo, how many others differ from it in size, compression and edges only.
+    """
+    left, why = list(files), ""
+    for reason, (share, worth) in REASONS.items():
+        values = [worth(file, plain) for file in left]
+        chosen = [file for file, value in zip(left, values, strict=True) if value >= share * max(values)]
+        if len(chosen) < len(left):
+            left, why = chosen, why or reason
+    first = min(left, key=lambda file: file.path)
+    return first, (why or "the first by name").format(first)
+
+
+def best_shots(library: Library, files: dict[int, list[File]], skipped: Skipped) -> Iterator[Group]:
+    """Each burst, the best shot first."""
+    for burst in shots.all_bursts(library):
+        seen = [(files[photo][0], opened(files[photo][0], shots.SIDE, skipped)) for photo in burst if photo in files]
+        shown = [(file, picture) for file, picture in seen if picture]
+        if len(shown) > 1:
+            chosen, why = shots.best([picture for _, picture in shown])
+            others = [Other(file) for at, (file, _) in enumerate(shown) if at != chosen]
+            yield Group("burst", shown[chosen][0], why, others)

@@ -1,0 +1,204 @@
+"""Files that hold one picture: who is found, who is kept, and what a person said of it."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from eyebright.library import Library, decisions, duplicates
+from eyebright.library.decisions import Said
+from eyebright.library.indexer import index
+from eyebright.library.photos import identity_of
+from eyebright.library.shots import best
+from pictures import color_recognizer, encoded, opened, plain
+
+
+@pytest.fixture
+def library(tmp_path):
+    with Library(tmp_path / "library", make=True) as made:
+        yield made
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "photos").mkdir()
+    return tmp_path / "photos"
+
+
+@pytest.fixture(scope="module")
+def coffee(photos):
+    return opened(photos / "coffee.jpg").convert("RGB")
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return color_recognizer()
+
+
+def jpeg(picture, quality=92, taken="", camera="Canon EOS 5D"):
+    exif = Image.Exif()
+    if taken:
+        exif[0x0110] = camera
+        exif.get_ifd(0x8769)[0x9003] = taken
+    return encoded(picture, "JPEG", quality=quality, exif=exif)
+
+
+def part(picture, share=0.1):
+    """Less a share of each side."""
+    left, top = round(picture.width * share), round(picture.height * share)
+    return picture.crop((left, top, picture.width - left, picture.height - top))
+
+
+def found(library, folder, recognizer, **how):
+    """By name of the file that is kept: names of others, with what makes them others."""
+    index(library, [str(folder)], recognizer)
+    groups = duplicates.find(library, threads=1, **how).groups
+    return {
+        group.keep.path.rpartition("/")[2]: {
+            other.file.path.rpartition("/")[2]: " ".join(other.how) for other in group.others
+        }
+        for group in groups
+    }
+
+
+def test_every_kind_of_copy_is_found_and_told(library, folder, recognizer, coffee, photos):
+    for name in ("cat.jpg", "rocket.jpg"):
+        (folder / name).write_bytes((photos / name).read_bytes())
+    copies = {
+        "coffee.jpg": jpeg(coffee),
+        "again.jpg": jpeg(coffee, 40),
+        "half.png": encoded(coffee.resize((coffee.width // 2, coffee.height // 2))),
+        "part.jpg": jpeg(part(coffee)),
+        "mirror.jpg": jpeg(coffee.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 80),
+        "rotated.jpg": jpeg(coffee.rotate(2, Image.Resampling.BICUBIC), 80),
+    }
+    for name, data in {**copies, "coffee copy.jpg": copies["coffee.jpg"]}.items():
+        (folder / name).write_bytes(data)
+    assert found(library, folder, recognizer) == {
+        "coffee.jpg": {
+            "coffee copy.jpg": "exact",
+            "again.jpg": "re-encoded",
+            "half.png": "resized",
+            "part.jpg": "cropped",
+            "mirror.jpg": "mirrored",
+            "rotated.jpg": "rotated",
+        }
+    }
+
+
+def test_what_shows_more_than_the_one_to_keep_is_not_spare(library, folder, recognizer, coffee):
+    (folder / "part.jpg").write_bytes(jpeg(part(coffee)))
+    (folder / "small.jpg").write_bytes(jpeg(coffee.resize((200, 133))))
+    index(library, [str(folder)], recognizer)
+    (group,) = duplicates.find(library, threads=1).groups
+    (other,) = group.others
+    assert (group.keep.path.endswith("part.jpg"), other.how, other.spare) == (True, ("shows more", "resized"), False)
+
+
+def test_what_a_person_parted_never_comes_back(library, folder, recognizer, coffee):
+    (folder / "a.jpg").write_bytes(jpeg(coffee))
+    (folder / "b.jpg").write_bytes(jpeg(coffee, 40))
+    assert found(library, folder, recognizer) == {"a.jpg": {"b.jpg": "re-encoded"}}
+    pair = [identity_of(library, str(folder / name)) for name in ("a.jpg", "b.jpg")]
+    decisions.record(library, [Said("not-same", *pair)])
+    assert found(library, folder, recognizer) == {}
+    decisions.undo(library, last=1)
+    assert found(library, folder, recognizer) == {"a.jpg": {"b.jpg": "re-encoded"}}
+
+
+def test_what_a_person_parted_does_not_come_back_by_a_third_picture(library, folder, recognizer, coffee):
+    for name, quality in (("a.jpg", 92), ("b.jpg", 60), ("c.jpg", 30)):
+        (folder / name).write_bytes(jpeg(coffee, quality))
+    index(library, [str(folder)], recognizer)
+    pair = [identity_of(library, str(folder / name)) for name in ("a.jpg", "c.jpg")]
+    decisions.record(library, [Said("not-same", *pair)])
+    assert found(library, folder, recognizer) == {"b.jpg": {"a.jpg": "re-encoded"}}
+
+
+def test_what_a_person_joined_needs_no_proof(library, folder, recognizer, coffee, photos):
+    (folder / "coffee.jpg").write_bytes(jpeg(coffee))
+    (folder / "cat.jpg").write_bytes((photos / "cat.jpg").read_bytes())
+    index(library, [str(folder)], recognizer)
+    pair = [identity_of(library, str(folder / name)) for name in ("coffee.jpg", "cat.jpg")]
+    decisions.record(library, [Said("same", *pair)])
+    ((others),) = found(library, folder, recognizer).values()
+    assert list(others.values()) == ["you said so"]
+
+
+def test_what_a_person_joined_with_a_copy_stands_with_it(library, folder, recognizer, coffee, photos):
+    for name, data in {"a.jpg": jpeg(coffee), "b.jpg": jpeg(coffee, 40)}.items():
+        (folder / name).write_bytes(data)
+    (folder / "cat.jpg").write_bytes((photos / "cat.jpg").read_bytes())
+    index(library, [str(folder)], recognizer)
+    pair = [identity_of(library, str(folder / name)) for name in ("b.jpg", "cat.jpg")]
+    decisions.record(library, [Said("same", *pair)])
+    assert found(library, folder, recognizer) == {"a.jpg": {"b.jpg": "re-encoded", "cat.jpg": "you said so"}}
+
+
+def test_two_moments_by_one_camera_are_two_photos(library, folder, recognizer, coffee):
+    (folder / "a.jpg").write_bytes(jpeg(coffee, taken="2023:07:01 10:30:00"))
+    (folder / "b.jpg").write_bytes(jpeg(coffee, 80, taken="2023:07:01 10:31:00"))
+    (folder / "c.jpg").write_bytes(jpeg(coffee, 60))
+    assert found(library, folder, recognizer) == {"a.jpg": {"c.jpg": "re-encoded"}}
+
+
+def test_forms_of_one_picture_that_belong_together_are_no_duplicates(library, folder, recognizer, coffee):
+    (folder / "coffee.jpg").write_bytes(jpeg(coffee))
+    (folder / "coffee-edited.jpg").write_bytes(jpeg(coffee, 60))
+    assert found(library, folder, recognizer) == {}
+
+
+def test_files_that_are_gone_changed_or_torn_are_left_out(library, folder, recognizer, coffee, monkeypatch):
+    for name, quality in (("a.jpg", 92), ("b.jpg", 60), ("c.jpg", 40), ("d.jpg", 30)):
+        (folder / name).write_bytes(jpeg(coffee, quality))
+    index(library, [str(folder)], recognizer)
+    (folder / "b.jpg").unlink()
+    (folder / "c.jpg").write_bytes(jpeg(plain("red"), 40))
+    seen = duplicates.find(library, threads=1)
+    assert [len(group.others) for group in seen.groups] == [1]
+    assert {path.rpartition("/")[2]: why.partition(";")[0] for path, why in seen.skipped} == {
+        "b.jpg": "no such file or directory.",
+        "c.jpg": "it changed since it was indexed",
+    }
+
+
+def test_a_link_to_a_file_is_no_copy_of_it(library, folder, recognizer, coffee):
+    (folder / "coffee.jpg").write_bytes(jpeg(coffee))
+    (folder / "link.jpg").symlink_to(folder / "coffee.jpg")
+    assert found(library, folder, recognizer) == {}
+
+
+def test_an_empty_library_and_one_with_one_photo_have_none(library, folder, recognizer, coffee):
+    assert duplicates.find(library).groups == []
+    (folder / "coffee.jpg").write_bytes(jpeg(coffee))
+    assert found(library, folder, recognizer) == {}
+
+
+def test_the_sharpest_shot_of_a_burst_is_proposed(library, folder, recognizer, coffee):
+    for at, blur in enumerate((3, 0, 2)):
+        shot = coffee.filter(ImageFilter.GaussianBlur(blur)) if blur else coffee
+        (folder / f"IMG_{at}.jpg").write_bytes(jpeg(shot, taken=f"2023:07:01 10:30:0{at}"))
+    assert found(library, folder, recognizer) == {}
+    assert found(library, folder, recognizer, bursts=True) == {"IMG_1.jpg": {"IMG_0.jpg": "", "IMG_2.jpg": ""}}
+
+
+def test_a_shot_that_light_swallowed_is_not_the_best(coffee):
+    bright = Image.fromarray(np.clip(np.asarray(coffee) * 3.0, 0, 255).astype(np.uint8))
+    soft = coffee.filter(ImageFilter.GaussianBlur(0.6))
+    assert best([bright, soft])[0] == 1
+
+
+def test_many_pictures_alike_on_plain_ground_are_told_apart(library, folder, recognizer):
+    """As garments on white are: one cut in many sizes, folds of their own."""
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        folds = Image.fromarray(random.integers(60, 140, (9, 7, 3)).astype(np.uint8)).resize(
+            (90, 110), Image.Resampling.BICUBIC
+        )
+        page = Image.new("RGB", (150, 180), "white")
+        page.paste(folds, (30 + seed % 3, 30))
+        (folder / f"{seed}.png").write_bytes(encoded(page))
+    (folder / "copy.jpg").write_bytes(jpeg(part(opened(io.BytesIO((folder / "5.png").read_bytes())), 0.05), 80))
+    ((kept, others),) = found(library, folder, recognizer).items()
+    assert (kept, list(others)) == ("5.png", ["copy.jpg"])
