@@ -3,9 +3,9 @@
 examples -> embeddings, less the library's mean -> their mean is the label's direction (Rocchio 1971; Snell 2017) ->
 a score for every photo -> rows as of any model, under the name "taught"
 
-What a library has in common says nothing of a label in it; without it, directions part. Of 2 to 20 examples a label
-this ranked garments better than the mean of plain embeddings, the nearest example or a discriminant; see
-docs/benchmarks.md. Examples that are in the library are kept as a person's words, so the label outlives its model.
+What a library has in common says nothing of a label in it; without it, directions part. With 2 to 10 examples this
+ranks garments better than the mean of plain embeddings or the nearest example do; see docs/benchmarks.md. Examples that
+are in the library are kept as a person's words, so the label outlives its model.
 Letters: E examples, N photos, D numbers.
 """
 
