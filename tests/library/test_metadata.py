@@ -66,6 +66,12 @@ def test_keywords_captions_and_ratings_as_elements_and_as_attributes():
     assert read(sidecar=packet("<xmp:Rating>3</xmp:Rating>")).words == (("rating", "3"),)
 
 
+def test_places_are_words():
+    spaces = 'xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" photoshop:City="Paris"'
+    found = read(sidecar=packet("<photoshop:Country>France</photoshop:Country>", spaces))
+    assert set(found.words) == {("place", "Paris"), ("place", "France")}
+
+
 def test_faces_in_both_dialects():
     inside = (
         "<mwg:Regions><rdf:Description mwg:Name='Ada' mwg:Type='Face'/><rdf:Description mwg:Name='Rex' mwg:Type='Pet'/>"

@@ -11,6 +11,8 @@ from eyebright.cli import options
 from eyebright.errors import BadPicture, BadRequest
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from eyebright.library import Library
     from eyebright.library.catalog import Item
     from eyebright.library.filters import Some
@@ -268,21 +270,27 @@ def look_of(library: "Library", photo: str) -> "Floats":
 
 def seen(recognizer: "Recognizer", image: str, crop: str | None) -> "Floats":
     """The embedding of a picture or of a part of it."""
-    from eyebright import images
-
-    picture = images.decode(images.read_file(image))
-    return recognizer.embed(picture.crop(box(crop, *picture.size)) if crop else picture)
+    return recognizer.embed(picture_of(image, crop))
 
 
 def look_at(image: str, crop: str | None) -> "Floats":
     """The look of a picture or of a part of it."""
     import numpy as np
 
-    from eyebright import images
     from eyebright.library import appearance
 
-    picture = images.decode(images.read_file(image))
-    return appearance.look(picture.crop(box(crop, *picture.size)) if crop else picture).astype(np.float32)
+    return appearance.look(picture_of(image, crop)).astype(np.float32)
+
+
+def picture_of(image: str, crop: str | None) -> "Image":
+    """A picture from anywhere, or a part of it. Raises BadPicture, BadRequest."""
+    from eyebright import images
+
+    try:
+        picture = images.decode(images.read_file(image))
+    except BadPicture as error:
+        raise BadPicture(f"{image}: {error}") from None
+    return picture.crop(box(crop, *picture.size)) if crop else picture
 
 
 def box(text: str, width: int, height: int) -> tuple[int, int, int, int]:

@@ -26,17 +26,29 @@ _XMP = "{http://ns.adobe.com/xap/1.0/}"
 _LR = "{http://ns.adobe.com/lightroom/1.0/}"
 _MWG = "{http://www.metadataworkinggroup.com/schemas/regions/}"
 _MP = "{http://ns.microsoft.com/photo/1.2/t/Region#}"
-_IPTC = {(2, 25): "keyword", (2, 120): "caption", (2, 5): "title"}
+_PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
+_CORE = "{http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/}"
+_IPTC = {
+    (2, 25): "keyword", (2, 120): "caption", (2, 5): "title",
+    **{(2, place): "place" for place in (90, 92, 95, 101)},  # city, part of it, state, country
+}  # fmt: skip
+_TEXTS = {_DC + "subject": "keyword", _DC + "description": "caption", _DC + "title": "title"}
+"""Lists of texts."""
+_VALUES = {
+    _XMP + "Rating": "rating",
+    "{http://ns.adobe.com/exif/1.0/}DateTimeOriginal": "taken", _PHOTOSHOP + "DateCreated": "taken",
+    **{_PHOTOSHOP + name: "place" for name in ("City", "State", "Country")}, _CORE + "Location": "place",
+}  # fmt: skip
+"""Properties that are written as elements or as attributes."""
 _DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d)(?::(\d\d))?")
 _NAMED = re.compile(
     r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])"
     r"(?:[-_. T]*(?:at )?([01]\d|2[0-3])[-_.:]?([0-5]\d)[-_.:]?([0-5]\d))?(?!\d{4})"
 )
-_DATES = ("{http://ns.adobe.com/exif/1.0/}DateTimeOriginal", "{http://ns.adobe.com/photoshop/1.0/}DateCreated")
 _ZONE = re.compile(r"([+-])(\d\d):?(\d\d)$|Z$")
 
 Word = tuple[str, str]
-"""Kind (keyword, caption, title, rating, face) and what it says."""
+"""Kind (keyword, caption, title, rating, place, face) and what it says."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +176,7 @@ def _packet(picture: Image.Image) -> bytes:
 
 
 def xmp(packet: bytes) -> Iterator[Word]:
-    """Keywords, caption, title, rating, date ("taken") and named faces of an XMP packet or sidecar.
+    """Keywords, caption, title, rating, places, date ("taken") and named faces of an XMP packet or sidecar.
 
     Nothing of one that is broken or declares a document type.
     """
@@ -177,22 +189,13 @@ def xmp(packet: bytes) -> Iterator[Word]:
     except (ElementTree.ParseError, ValueError, LookupError):
         return
     for element in root.iter():
-        if element.tag == _DC + "subject":
-            yield from (("keyword", text) for text in _items(element))
+        if element.tag in _TEXTS:
+            yield from ((_TEXTS[element.tag], text) for text in _items(element))
         elif element.tag == _LR + "hierarchicalSubject":
             yield from (("keyword", text.rpartition("|")[2]) for text in _items(element))
-        elif element.tag == _DC + "description":
-            yield from (("caption", text) for text in _items(element))
-        elif element.tag == _DC + "title":
-            yield from (("title", text) for text in _items(element))
-        elif element.tag == _XMP + "Rating" and element.text:
-            yield "rating", element.text
-        elif element.tag in _DATES and element.text:
-            yield "taken", element.text
-        yield from (("taken", element.get(date, "")) for date in _DATES if element.get(date))
-        rating = element.get(_XMP + "Rating")
-        if rating:
-            yield "rating", rating
+        elif element.tag in _VALUES and element.text:
+            yield _VALUES[element.tag], element.text
+        yield from ((kind, element.get(name, "")) for name, kind in _VALUES.items() if element.get(name))
         yield from _faces(element)
 
 
