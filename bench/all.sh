@@ -48,7 +48,12 @@ say killed while fitting && "$python" bench/fit/kill_fit.py && "$python" bench/f
 say the same twice && "$python" bench/fit/same_twice.py && "$python" bench/fit/device_profile.py
 say the width multiplier && "$python" bench/fit/widths.py "$work/widths" --time 1h
 say nothing said is lost && "$python" bench/library/moves.py "$work/moves" && "$python" bench/library/kill.py
+say how near what is not there comes && "$python" bench/library/nothing_similar.py "$work/nothing"
+say finding garments && "$python" bench/library/retrieval.py "$work/retrieval"
+say labels from examples && "$python" bench/library/teach.py "$work/taught"
+say indexing && "$python" bench/library/index.py "$work/index"
+say searching && "$python" bench/library/search.py "$work/search"
 # bench/fit/frontier.py and bench/fit/prune.py take a run of `eyebright train` and hours: their docstrings say how.
 # bench/doubt.py wants an environment with cleanlab; its docstring says how.
-# bench/library/duplicates.py wants one with imagehash and pdqhash.
+# bench/library/duplicates.py wants one with imagehash and pdqhash, bench/library/rclip.py one with rclip.
 # bench/learn/compare.py and bench/learn/scratch.py take hours and the answers of bench/baselines: their docstrings say how.
