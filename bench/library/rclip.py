@@ -67,8 +67,9 @@ def main() -> None:
     os.environ["RCLIP_DATADIR"] = str(theirs)
     query = str(next((photos / "imagenet-sample").rglob("*.JPEG")))
     eyebright = [sys.executable, "-m", "eyebright"]
-    for old in (ours, *theirs.glob("db.sqlite3*")):
-        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    shutil.rmtree(ours, ignore_errors=True)
+    for old in theirs.glob("db.sqlite3*"):
+        old.unlink()
     indexing = {
         "eyebright": spent([*eyebright, "index", str(photos), "--library", str(ours)], photos),
         "rclip": spent([given.rclip, "--filepath-only", query], photos),
