@@ -11,10 +11,11 @@ import io
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image
 
@@ -99,15 +100,22 @@ def sniff(head: bytes) -> str | None:
 def read_file(path: str | Path, limits: Limits = LIMITS) -> bytes:
     """The bytes of a regular file within the limit; BadPicture says why not, without the name."""
     try:
-        with open(path, "rb", opener=_open_without_waiting) as file:
+        with opened(path) as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise BadPicture("not a regular file.")
             if status.st_size > limits.file_bytes:
                 raise too_many_bytes(status.st_size, limits)
             return file.read(status.st_size)
     except OSError as error:
         raise BadPicture(f"{(error.strerror or str(error)).lower()}.") from None
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[BinaryIO]:
+    """A regular file, open; a named pipe is refused and not waited for. Raises OSError, BadPicture."""
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise BadPicture("not a regular file.")
+        yield file
 
 
 def header(data: bytes, limits: Limits = LIMITS) -> Image.Image:

@@ -1,14 +1,22 @@
 """A shop's catalog: items and their pictures, variants of one thing, and how good its search is."""
 
+import os
+
 import pytest
 
 from eyebright.errors import BadRequest
 from eyebright.library import Library, catalog, retrieval
 from eyebright.library.catalog import Item, items_of, read, thing_of, without_variants
 from eyebright.library.filters import ALL
+from eyebright.library.indexer import index as folder_index
 from eyebright.library.search import Hit, by_words
 from pictures import color_recognizer, encoded, plain
 
+SIDECAR = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+    'xmlns:dc="http://purl.org/dc/elements/1.1/"><rdf:Description><dc:subject><rdf:Bag><rdf:li>quokka</rdf:li>'
+    "</rdf:Bag></dc:subject></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
 ROWS = """id,title,image,color
 1,"Linen shirt, red",red.png,red
 2,"Linen shirt, blue",blue.png,blue
@@ -182,3 +190,35 @@ def test_queries_that_cannot_be_meant(library, shop, recognizer, text, why):
 def test_queries_to_a_library_without_a_catalog(library, shop, recognizer):
     with pytest.raises(BadRequest, match="has no catalog"):
         retrieval.read(library, queries(shop, "image,color\nred.png,red\n"), recognizer)
+
+
+def test_a_catalog_whose_disk_is_away_changes_nothing(library, shop, recognizer):
+    indexed(library, shop, recognizer)
+    for color in ("red", "green", "blue"):
+        (shop / f"{color}.png").rename(shop / f"{color}.away")
+    with pytest.raises(BadRequest, match="is their disk connected"):
+        indexed(library, shop, recognizer)
+    assert library.value("SELECT count(*) FROM file WHERE gone") == 0
+    assert catalog.index(library, str(shop / "products.csv"), recognizer, emptied=True).gone == 3
+
+
+def test_an_item_whose_file_is_no_picture_is_told_each_time(library, shop, recognizer):
+    (shop / "lost.png").write_text("a note")
+    for _ in range(2):
+        ((path, why),) = indexed(library, shop, recognizer).unreadable
+        assert path.endswith("lost.png")
+        assert "not a picture" in why or "no picture" in why
+
+
+def test_keywords_of_a_sidecar_stay_when_a_catalog_names_the_picture(library, shop, recognizer):
+    (shop / "green.png.xmp").write_text(SIDECAR)
+    folder_index(library, [shop], recognizer)
+    assert len(by_words(library, "quokka", 5)) == 1
+    indexed(library, shop, recognizer)
+    assert len(by_words(library, "quokka", 5)) == 1
+    assert indexed(library, shop, recognizer).changed == 0
+
+
+def test_a_pipe_is_no_picture_and_is_not_waited_for(library, shop, recognizer):
+    os.mkfifo(shop / "lost.png")
+    assert [why for _, why in indexed(library, shop, recognizer).unreadable] == ["not a regular file."]

@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from eyebright import images
 from eyebright.errors import BadRequest, CannotWrite
 from eyebright.library import Library, decisions, indexer, walk
 from eyebright.library.decisions import Said
@@ -216,3 +219,59 @@ def test_a_disk_that_goes_while_it_is_indexed_takes_no_photo_with_it(library, ph
     with pytest.raises(BadRequest, match="is its disk connected"):
         index(library, [photos], recognizer)
     assert "noise.png" in names(library)
+
+
+def test_a_copy_without_metadata_takes_no_date_from_a_photo(library, tmp_path, recognizer):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    exif = Image.Exif()
+    exif[0x0110] = "Canon 5D"
+    exif.get_ifd(0x8769)[0x9003] = "2021:05:06 10:00:00"
+    (folder / "a.jpg").write_bytes(encoded(plain("red", 40), "JPEG", exif=exif))
+    (folder / "IMG_20100101_120000.jpg").write_bytes(encoded(plain("red", 40), "JPEG"))
+    index(library, [folder], recognizer)
+    assert library.rows("SELECT taken, camera FROM photo").fetchall() == [("2021-05-06T10:00:00", "Canon 5D")]
+
+
+def test_a_name_says_when_where_nothing_else_does(library, tmp_path, recognizer):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "IMG_20100101_120000.jpg").write_bytes(encoded(plain("red", 40), "JPEG"))
+    index(library, [tmp_path / "photos"], recognizer)
+    assert library.value("SELECT taken FROM photo") == "2010-01-01T12:00:00"
+
+
+def test_a_sidecar_that_leads_nowhere_takes_no_photo_away(library, photos, recognizer):
+    index(library, [photos], recognizer)
+    (photos / "noise.png.xmp").symlink_to("/nowhere")
+    done = index(library, [photos], recognizer)
+    assert (done.gone, done.same) == (0, 6)
+
+
+def test_what_could_not_be_read_for_a_while_is_tried_again(library, photos, recognizer, monkeypatch):
+    with monkeypatch.context() as away:
+        away.setattr(indexer.Eyes, "worth", lambda eyes, one: images.read_file(photos / "nothing.png"))
+        assert len(index(library, [photos], recognizer).unreadable) == 6
+    assert index(library, [photos], recognizer).changed == 4
+    assert names(library) == {"red.jpg", "green.jpg", "blue.jpg", "noise.png"}
+
+
+def test_a_thousand_folders_deep(library, tmp_path, recognizer):
+    deep = tmp_path / "photos"
+    deep.mkdir()
+    os.chdir(deep)
+    try:
+        for _ in range(1100):
+            os.mkdir("d")
+            os.chdir("d")
+        Path("red.png").write_bytes(encoded(plain("red", 40)))
+    finally:
+        os.chdir(tmp_path)
+    done = index(library, [deep], recognizer)
+    assert done.new + len(done.unreadable) == 1
+
+
+def test_only_the_last_runs_are_kept(library, photos, recognizer, monkeypatch):
+    monkeypatch.setattr(indexer, "JOBS", 2)
+    for _ in range(4):
+        index(library, [photos], recognizer)
+    assert library.value("SELECT count(*) FROM job") == 2

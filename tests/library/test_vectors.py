@@ -116,3 +116,38 @@ def test_of_a_film_the_nearest_moment_counts(library):
             connection.execute("INSERT INTO embedding (photo, model, time_s, vector) VALUES (9, 1, ?, ?)", values)
     (near,) = Vectors(library, 1).nearest(query, 1)
     assert (near.photo, near.time_s) == (9, 5.0)
+
+
+def test_frames_of_films_do_not_crowd_photos_out(library):
+    query = random(1, seed=9)[0]
+    with library.writing() as connection:
+        connection.execute("INSERT INTO photo (id, identity, kind, format) VALUES (999, 'film', 'video', 'mp4')")
+        blob = query.astype(np.float16).tobytes()
+        connection.executemany(
+            "INSERT INTO embedding (photo, model, time_s, vector) VALUES (999, 1, ?, ?)",
+            [(float(second), blob) for second in range(400)],
+        )
+    near = Vectors(library, 1).nearest(query, 10)
+    assert near[0].photo == 999
+    assert len({one.photo for one in near}) == 10
+
+
+def test_a_library_that_was_put_back_is_scanned_anew(library):
+    Vectors(library, 1)
+    with library.writing() as connection:
+        connection.execute("DELETE FROM embedding")
+        connection.execute("DELETE FROM photo")
+    some = random(300, seed=5)
+    add(library, some)
+    assert Vectors(library, 1).nearest(some[7], 1)[0].photo == 8
+
+
+def test_where_no_file_can_be_written_all_are_compared(library, monkeypatch):
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(vectors, "hashed", full)
+    some = random(300)
+    searched = Vectors(library, 1)
+    assert searched.scan is None
+    assert searched.nearest(some[7], 1)[0].photo == 8

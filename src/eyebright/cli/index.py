@@ -63,24 +63,36 @@ def command(
         raise BadRequest("--watch is for folders; index a catalog again when its file has changed.")
     with Library(folder, make=True) as library:
         recognizer = options.recognizer(100, **how)
-        first = True
-        while True:
-            settled_s = SETTLED_S if watch else 0.0
+
+        def look(settled_s: float = 0.0) -> "Indexed":
             with progress.counted("Looking", progress.wanted(False, plain)) as tell:
                 if catalog:
-                    done = catalogs.index(library, catalog, recognizer, tell=tell)
-                else:
-                    done = index(library, folders, recognizer, emptied=emptied, settled_s=settled_s, tell=tell)
+                    return catalogs.index(library, catalog, recognizer, emptied=emptied, tell=tell)
+                return index(library, folders, recognizer, emptied=emptied, settled_s=settled_s, tell=tell)
+
+        def show(done: "Indexed") -> None:
             total = library.value("SELECT count(DISTINCT photo) FROM file WHERE NOT gone AND photo IS NOT NULL")
-            if first or done.looked or done.gone:
-                if form == "json":
-                    click.echo(json.dumps(as_json(done, total)))
-                else:
-                    say(done, int(str(total)), click.echo)
-            if not watch:
-                return 1 if done.unreadable else 0
-            first = False
+            if form == "json":
+                click.echo(json.dumps(as_json(done, total)))
+            else:
+                say(done, int(str(total)), click.echo)
+
+        done = look(SETTLED_S if watch else 0.0)
+        show(done)
+        last = ""
+        while watch:
             time.sleep(SETTLED_S)
+            try:
+                done = look(SETTLED_S)
+            except BadRequest as error:  # a disk that may come back
+                if str(error) != last:
+                    click.echo(error, err=True)
+                last = str(error)
+                continue
+            last = ""
+            if done.looked or done.gone:
+                show(done)
+    return 1 if done.unreadable else 0
 
 
 def say(done: "Indexed", total: int, echo: Callable[[str], None]) -> None:
@@ -96,7 +108,7 @@ def say(done: "Indexed", total: int, echo: Callable[[str], None]) -> None:
     if done.others:
         echo(f"{done.others:,} files that are no pictures or videos were left out.")
     for path, why in done.unreadable[:SHOWN]:
-        echo(f"not read: {options.one_line(path)}: {why}")
+        echo(f"not read: {options.one_line(path)}: {options.one_line(why)}")
     if len(done.unreadable) > SHOWN:
         echo(f"... and {len(done.unreadable) - SHOWN:,} more; `eyebright library status --unreadable` lists all.")
 

@@ -19,7 +19,7 @@ from eyebright.library.indexer import Here, Indexed, Tell, alone, is_same, job
 from eyebright.library.search import Hit
 from eyebright.library.stacks import stack
 from eyebright.library.tables import Known, describe
-from eyebright.library.walk import Found
+from eyebright.library.walk import Found, found, listing, sidecars_among
 from eyebright.recognize import Recognizer
 
 ID, TITLE, IMAGE = ("id", "sku", "item"), ("title", "name"), ("image", "picture", "photo", "file", "path")
@@ -95,10 +95,18 @@ def column(header: Sequence[str], names: Sequence[str]) -> str | None:
     return next((small[name] for name in names if name in small), None)
 
 
-def index(library: Library, path: str, recognizer: Recognizer, *, tell: Tell = lambda done, total: None) -> Indexed:
+def index(
+    library: Library,
+    path: str,
+    recognizer: Recognizer,
+    *,
+    emptied: bool = False,
+    tell: Tell = lambda done, total: None,
+) -> Indexed:
     """Bring the library up to date with a catalog; an item without a readable picture is listed and kept.
 
-    Raises BadRequest where the catalog is not sound, before anything is changed, and CannotWrite.
+    Where none of its pictures is there, though the library knows them, their disk is taken for not connected unless
+    `emptied`. Raises BadRequest for that and where the catalog is not sound, before anything is changed; CannotWrite.
     """
     items = read(path)
     if any(not item.name for item in items):
@@ -108,10 +116,12 @@ def index(library: Library, path: str, recognizer: Recognizer, *, tell: Tell = l
     with alone(library), job(library, "index", done.counts):
         here = Here(library, recognizer)
         known = {one: before for one in {item.image for item in items} if (before := known_as(library, one))}
-        here.take(wanted(here, items, known, done), known, done, tell)
+        here.take(wanted(here, items, known, done, emptied), known, done, tell)
         keep(library, catalog, items, here.tables.folders)
-        stack(library, os.path.dirname(catalog))
-        here.refresh()
+        done.unreadable += without_picture(library, items, done)
+        if done.looked or done.gone:
+            stack(library, os.path.dirname(catalog))
+            here.refresh()
     return done
 
 
@@ -123,30 +133,55 @@ def known_as(library: Library, path: str) -> Known | None:
     return Known(*row) if row else None
 
 
-def wanted(here: Here, items: Sequence[Item], known: dict[str, Known], done: Indexed) -> list[Found]:
+def wanted(here: Here, items: Sequence[Item], known: dict[str, Known], done: Indexed, emptied: bool) -> list[Found]:
     """Pictures that are to be looked at; those that are not there are listed, and marked as gone."""
     seen = set(here.tables.photos.values())
-    found: dict[str, Found] = {}
-    gone, back = [], []
+    beside: dict[str, dict[str, str]] = {}
+    looked: list[Found] = []
+    gone, back, missing = [], [], []
+    first: dict[str, Item] = {}
     for item in items:
-        before = known.get(item.image)
+        first.setdefault(item.image, item)
+    for path, item in first.items():
+        before = known.get(path)
+        folder = os.path.dirname(path)
         try:
-            status = os.stat(item.image)
+            if folder not in beside:
+                beside[folder] = sidecars_among(listing(folder))
+            one = found(path, beside[folder])
         except OSError:
-            done.unreadable.append((item.image, f"item {item.name}: there is no such file."))
+            missing.append((path, f"item {item.name}: there is no such file."))
             gone += [before.id] if before and not before.gone else []
             continue
-        one = Found(item.image, status.st_size, status.st_mtime_ns)
         if before and is_same(before, one) and (before.photo in seen or before.error is not None):
             done.same += 1
             back += [before.id] if before.gone else []
         else:
-            found[item.image] = one
+            looked.append(one)
+    if gone and not looked and not done.same and not emptied:
+        raise BadRequest(
+            f"None of the catalog's pictures is there, and the library knows {len(gone):,}: is their disk connected? "
+            "Nothing was changed; --emptied says that they are gone."
+        )
+    done.unreadable += missing
     with here.library.writing() as connection:
         here.tables.mark(connection, gone, 1)
         here.tables.mark(connection, back, 0)
     done.gone += len(gone)
-    return list(found.values())
+    return looked
+
+
+def without_picture(library: Library, items: Sequence[Item], done: Indexed) -> list[tuple[str, str]]:
+    """Items whose file is no picture, or could not be read before."""
+    told = {path for path, _ in done.unreadable}
+    broken: dict[str, str] = dict(
+        library.rows("SELECT path, error FROM file WHERE error IS NOT NULL AND NOT gone").fetchall()
+    )
+    return [
+        (item.image, f"item {item.name}: {broken[item.image] or 'no picture.'}")
+        for item in items
+        if item.image in broken and item.image not in told
+    ]
 
 
 def keep(library: Library, catalog: str, items: Sequence[Item], folders: Sequence[str]) -> None:

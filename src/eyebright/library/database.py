@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from eyebright.errors import BadRequest, CannotWrite
 from eyebright.library import migrations
@@ -19,6 +20,7 @@ NAME = "library.db"
 BUSY_S = 30.0
 """How long a writer waits for another one."""
 SQLITE = b"SQLite format 3\0"
+Row = tuple[Any, ...]
 
 
 class Library:
@@ -32,10 +34,10 @@ class Library:
         self.path = self.folder / NAME
         self.connection = connected(self.path, make)
 
-    def rows(self, sql: str, *values: object) -> sqlite3.Cursor:
+    def rows(self, sql: str, *values: object) -> "Rows":
         """What a SELECT finds."""
         with told(self.path):
-            return self.connection.execute(sql, values)
+            return Rows(self.path, self.connection.execute(sql, values))
 
     def value(self, sql: str, *values: object) -> object:
         """The first column of the first row; None where there is none."""
@@ -75,6 +77,35 @@ class Library:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+class Rows:
+    """What was found, read row by row; damage that is met then is told as a sentence, too."""
+
+    def __init__(self, path: Path, cursor: sqlite3.Cursor) -> None:
+        self._path = path
+        self._cursor = cursor
+
+    def __iter__(self) -> "Rows":
+        return self
+
+    def __next__(self) -> Row:
+        with told(self._path):
+            found: Row = next(self._cursor)
+        return found
+
+    def fetchone(self) -> Any:
+        """A row, or None."""
+        with told(self._path):
+            return self._cursor.fetchone()
+
+    def fetchmany(self, count: int) -> list[Row]:
+        with told(self._path):
+            return self._cursor.fetchmany(count)
+
+    def fetchall(self) -> list[Row]:
+        with told(self._path):
+            return self._cursor.fetchall()
 
 
 def usual_place() -> Path:
@@ -117,6 +148,8 @@ def told(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         raise explained(path, error) from None
+    except UnicodeEncodeError:
+        raise BadRequest("What was said is no text: it has bytes that are no letters.") from None
 
 
 def explained(path: Path, error: sqlite3.DatabaseError) -> BadRequest | CannotWrite:

@@ -27,6 +27,7 @@ from eyebright.recognize.stream import in_order
 
 COMMIT_S, COMMIT_FILES = 2.0, 256
 """What is new is written after so long, or so many files."""
+JOBS = 1000
 LOCK = "index.lock"
 Tell = Callable[[int, int], None]
 
@@ -78,15 +79,17 @@ def index(
         here = Here(library, recognizer, settled_s)
         for folder in folders:
             here.folder(folder, done, tell, emptied)
-        here.refresh()
+        if done.looked or done.gone:
+            here.refresh()
     return done
 
 
 @contextmanager
 def job(library: Library, what: str, result: Callable[[], dict[str, int]]) -> Iterator[None]:
-    """A row that says when this began and, unless it was stopped, how it ended."""
+    """A row that says when this began and, unless it was stopped, how it ended; the last JOBS of them are kept."""
     with library.writing() as connection:
         row = connection.execute("INSERT INTO job (what, began) VALUES (?, ?)", (what, now())).lastrowid
+        connection.execute("DELETE FROM job WHERE id <= ?", ((row or 0) - JOBS,))
     yield
     with library.writing() as connection:
         values = now(), msgspec.json.encode(result()).decode(), row

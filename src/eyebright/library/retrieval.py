@@ -112,7 +112,7 @@ def color(picture: Image) -> Floats:
 def evaluate(library: Library, model: int, queries: Sequence[Query], k: int, some: Some) -> dict[str, Quality]:
     """Figures by "embedding", "colors" and "chance"; `some` are the photos that are looked among."""
     photos = [photo for (photo,) in library.rows(f"SELECT DISTINCT photo FROM ({some.sql}) ORDER BY 1", *some.values)]
-    known = dict(library.rows("SELECT identity, id FROM photo").fetchall())
+    known: dict[bytes, int] = dict(library.rows("SELECT identity, id FROM photo").fetchall())
     random = np.random.default_rng(0)
     ways: dict[str, Floats] = {
         "embedding": scored(library, "embedding", model, photos, np.stack([query.embedding for query in queries])),

@@ -40,7 +40,7 @@ def by_words(library: Library, text: str, count: int, some: Some = ALL) -> list[
         raise BadRequest("Say what to look for: words, or --image PHOTO.")
     found = words.search(library, text)
     there = {photo for (photo,) in library.rows(some.sql, *some.values)}
-    when = dict(library.rows("SELECT id, taken FROM photo WHERE taken IS NOT NULL").fetchall())
+    when: dict[int, str] = dict(library.rows("SELECT id, taken FROM photo WHERE taken IS NOT NULL").fetchall())
     shown = sorted(
         (photo for photo in found if photo in there),
         key=lambda photo: (-round(found[photo].score, 6), when.get(photo, "9"), photo),

@@ -43,6 +43,8 @@ class Looked:
     format: str = ""
     size: tuple[int, int] = (0, 0)
     metadata: Metadata = field(default_factory=Metadata)
+    named: str | None = None
+    """When it was taken, by its name."""
     hashes: bytes = b""
     """(8,) uint64: of its forms (phash.py)."""
     look: bytes = b""
@@ -51,6 +53,8 @@ class Looked:
     """Of labels and parents; None where the library has them already."""
     embeddings: list[tuple[float, NDArray[np.float16]]] = field(default_factory=list)
     error: str | None = None
+    passing: bool = False
+    """Whether the error lies in the system and not in the file, which is then tried again."""
 
 
 class Eyes:
@@ -73,7 +77,7 @@ class Eyes:
             except MissingExtra:
                 one.error = SKIPPED
             except EyebrightError as error:
-                one.error = str(error)
+                one.error, one.passing = str(error), isinstance(error.__context__, OSError)
             looked.append(one)
         for at in range(0, len(waiting), TOGETHER):
             self.ask(waiting[at : at + TOGETHER])
@@ -93,7 +97,8 @@ class Eyes:
         else:
             one.identity, shown = identity.of_picture(data), data
         header = images.header(shown)
-        one.metadata = metadata.of_picture(header, sidecar(one.found), os.path.basename(path))
+        one.metadata = metadata.of_picture(header, sidecar(one.found))
+        one.named = metadata.from_name(os.path.basename(path))
         one.size = images.upright_size(shown)
         if one.identity in self.met:
             return []
@@ -104,7 +109,7 @@ class Eyes:
     def worth(self, one: Looked) -> bool:
         """Whether its first bytes, or else its name, call it a picture or a video."""
         try:
-            with open(one.found.path, "rb") as file:
+            with images.opened(one.found.path) as file:
                 one.format = images.sniff(file.read(images.HEAD_BYTES)) or ""
         except OSError as error:
             raise BadPicture(f"{(error.strerror or str(error)).lower()}.") from None

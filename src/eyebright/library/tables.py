@@ -70,11 +70,12 @@ class Tables:
         else:
             became = "unreadable" if one.error else "others"
         found = one.found
+        changed = 0 if one.passing else found.changed
         (file,) = connection.execute(
             "INSERT INTO file (path, photo, size, changed, sidecar, error) VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?) "
             "ON CONFLICT (path) DO UPDATE SET photo = excluded.photo, size = excluded.size, "
             "changed = excluded.changed, sidecar = excluded.sidecar, gone = 0, error = excluded.error RETURNING id",
-            (text_of(found.path), photo, found.size, found.changed, found.sidecar_changed, one.error),
+            (text_of(found.path), photo, found.size, changed, found.sidecar_changed, one.error),
         ).fetchone()
         connection.execute("DELETE FROM word WHERE file = ?", (file,))
         words = [(file, kind, value) for kind, value in one.metadata.words]
@@ -84,17 +85,21 @@ class Tables:
         return became
 
     def photo(self, connection: sqlite3.Connection, one: Looked) -> int:
-        """The row of a photo, with what this model says of it."""
+        """The row of a photo, with what this model says of it.
+
+        Of its files some may say when and where it was taken, and some not: what is not said takes nothing away.
+        """
         known = one.metadata
         (photo,) = connection.execute(
             "INSERT INTO photo (identity, kind, format, width, height, taken, zone, camera, latitude, longitude) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO UPDATE SET "
+            "VALUES (?, ?, ?, ?, ?, coalesce(?, ?), ?, ?, ?, ?) ON CONFLICT (identity) DO UPDATE SET "
             "width = coalesce(nullif(excluded.width, 0), width), "
             "height = coalesce(nullif(excluded.height, 0), height), "
-            "taken = excluded.taken, zone = excluded.zone, camera = excluded.camera, "
-            "latitude = excluded.latitude, longitude = excluded.longitude RETURNING id",
-            (one.identity, one.kind, one.format, *one.size, known.taken, known.zone, known.camera, known.latitude,
-             known.longitude),
+            "taken = coalesce(?, taken, excluded.taken), zone = iif(? IS NULL, zone, excluded.zone), "
+            "camera = coalesce(excluded.camera, camera), latitude = coalesce(excluded.latitude, latitude), "
+            "longitude = coalesce(excluded.longitude, longitude) RETURNING id",
+            (one.identity, one.kind, one.format, *one.size, known.taken, one.named, known.zone, known.camera,
+             known.latitude, known.longitude, known.taken, known.taken),
         ).fetchone()  # fmt: skip
         if one.look:
             values = one.hashes or None, one.look, photo

@@ -9,6 +9,7 @@ photos -> mosaics -> embeddings -> the cosine of the nearest photo to each -> a 
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -31,7 +32,7 @@ SOURCES = 128
 FEWEST = 100
 """Of fewer photos nothing is said."""
 OUTGROWN = 0.1
-"""All is done anew when the library has so large a share more, or fewer, embeddings."""
+"""All is done anew when the library has so large a share more, or fewer, photos."""
 _TOGETHER = 4
 Floats = NDArray[np.float32]
 
@@ -40,8 +41,8 @@ class Null(msgspec.Struct, frozen=True):
     """How near what is unrelated comes."""
 
     count: int
-    """Embeddings at that time."""
-    nearest: tuple[float, ...]
+    """Photos at that time."""
+    nearest: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
     """Of each mosaic the cosine of the photo that is nearest to it; in rising order."""
 
     def cutoff(self, rate: float = RATE) -> float:
@@ -59,7 +60,7 @@ def null(library: Library, model: int) -> Null | None:
 
 def refresh(library: Library, model: int, recognizer: Recognizer) -> None:
     """Look at mosaics, if the library has grown much since that was done; nothing where it is too small."""
-    count = int(str(library.value("SELECT count(*) FROM embedding WHERE model = ?", model)))
+    count = int(str(library.value("SELECT count(DISTINCT photo) FROM embedding WHERE model = ?", model)))
     known = null(library, model)
     if count < FEWEST or (known and abs(count - known.count) <= OUTGROWN * known.count):
         return

@@ -13,13 +13,13 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from eyebright.errors import CannotWrite
 from eyebright.library.database import Library
 
 FEW = 20_000
@@ -59,6 +59,8 @@ class About(msgspec.Struct, frozen=True):
     size: int
     """Numbers of a vector."""
     sha256: str
+    last: str
+    """What the newest row holds, hashed: a library that was put back from a copy has others under the same numbers."""
 
 
 class Vectors:
@@ -72,18 +74,27 @@ class Vectors:
 
     def nearest(self, query: Floats, count: int, photos: str = "", *values: object) -> list[Near]:
         """The `count` photos nearest to a query (D,), the nearest first; `photos` is SQL that selects their ids."""
-        some = f" AND photo IN ({photos})" if photos else ""
         query = query / max(float(np.linalg.norm(query)), 1e-12)
-        if self.scan is None or some:
-            where, given = f"model = ?{some}", (self.model, *values)
-        else:
-            ids = self.scan.candidates(query, max(CANDIDATES, 2 * count))
+        if self.scan is None or photos:
+            some = f" AND photo IN ({photos})" if photos else ""
+            return self.best(query, count, f"model = ?{some}", self.model, *values)
+        wanted = max(CANDIDATES, 2 * count)
+        while True:
+            ids = self.scan.candidates(query, wanted)
             where = f"id IN ({','.join(map(str, ids.tolist()))}) OR (model = ? AND id > ?)"
-            given = (self.model, self.scan.newest)
+            found = self.best(query, count, where, self.model, self.scan.newest)
+            if len(found) == count or wanted >= self.count:
+                return found
+            wanted *= 8  # the frames of films were all that came
+
+    def best(self, query: Floats, count: int, where: str, *values: object) -> list[Near]:
+        """The photos nearest to a query among some rows, each by the nearest of its embeddings."""
         best: dict[int, Near] = {}
-        for found, times, vectors in self.read(where, *given):
+        for found, times, vectors in self.read(where, *values):
             scores = np.clip(vectors.astype(np.float32) @ query, -1, 1)  # 16 bits make them a little too long
-            for at in np.argsort(-scores, kind="stable")[: 4 * count].tolist():
+            order = np.argsort(-scores, kind="stable")
+            first = np.sort(np.unique(found[order], return_index=True)[1])[:count]
+            for at in order[first].tolist():
                 near = Near(int(found[at]), float(scores[at]), float(times[at]))
                 if near.photo not in best or best[near.photo].score < near.score:
                     best[near.photo] = near
@@ -112,18 +123,22 @@ class Scan:
             self.vectors = np.memmap(path, np.float16, "r", 8 * about.count, (about.count, about.size))
 
     @classmethod
-    def opened(cls, library: Library, model: int) -> "Scan":
-        """From its file, or from the library, and then there is a file. Raises CannotWrite."""
+    def opened(cls, library: Library, model: int) -> "Scan | None":
+        """From its file, or from the library, and then there is a file; None where none can be written or read."""
         path = library.folder / f"vectors-{model}.bin"
         count = int(str(library.value("SELECT count(*) FROM embedding WHERE model = ?", model)))
         try:
             about = read(path)
             fresh = library.value("SELECT count(*) FROM embedding WHERE model = ? AND id > ?", model, about.newest)
-            if (about.kind != "faiss" or find_spec("faiss")) and int(str(fresh)) <= OUTGROWN * count:
+            usable = about.kind != "faiss" or find_spec("faiss")
+            if usable and int(str(fresh)) <= OUTGROWN * count and about.last == row_hash(library, about.newest):
                 return cls(path, about)
         except (OSError, ValueError, RuntimeError, msgspec.MsgspecError):
             pass
-        return cls(path, write(library, model, path))
+        try:
+            return cls(path, write(library, model, path))
+        except (OSError, ValueError, RuntimeError):  # faiss raises the last; or another search was writing, too
+            return None
 
     def candidates(self, query: Floats, count: int) -> NDArray[np.int64]:
         """Ids of embeddings that are about the nearest."""
@@ -148,26 +163,28 @@ def blocks(
 
 
 def write(library: Library, model: int, path: Path) -> About:
-    """The file, and what is said of it; each is whole or not there. Raises CannotWrite."""
+    """The file, and what is said of it; each is whole or not there. Raises OSError, RuntimeError."""
     newest, count, size = library.rows(
         "SELECT max(id), count(*), max(length(vector)) / 2 FROM embedding WHERE model = ?", model
     ).fetchone()
     kind: Kind = "faiss" if find_spec("faiss") else "float16"
-    beside = path.with_suffix(".part")
-    try:
+    with TemporaryDirectory(dir=path.parent, prefix="vectors-") as folder:
+        beside = Path(folder) / path.name
         if kind == "faiss":
             with_faiss(library, model, newest, size, beside)
         else:
             plainly(library, model, newest, beside)
-        about = About(kind, newest, count, size, hashed(beside))
+        about = About(kind, newest, count, size, hashed(beside), row_hash(library, newest))
         beside.replace(path)
         beside.write_bytes(msgspec.json.encode(about))
         beside.replace(path.with_suffix(".json"))
-    except (OSError, RuntimeError) as error:  # faiss raises the latter
-        beside.unlink(missing_ok=True)
-        why = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise CannotWrite(f"{path} cannot be written: {why.lower()}.") from None
     return about
+
+
+def row_hash(library: Library, row: int) -> str:
+    """Of an embedding; nothing where there is no such row."""
+    vector = library.value("SELECT vector FROM embedding WHERE id = ?", row)
+    return hashlib.sha256(vector).hexdigest() if isinstance(vector, bytes) else ""
 
 
 def with_faiss(library: Library, model: int, newest: int, size: int, path: Path) -> None:

@@ -37,34 +37,47 @@ class Walk:
             raise BadRequest(f"{folder} cannot be listed: {(error.strerror or str(error)).lower()}.") from None
 
     def __iter__(self) -> Iterator[Found]:
-        return self._walk(self._inside)
+        waiting: list[str] = []
+        inside: list[os.DirEntry[str]] | None = self._inside
+        while inside is not None:
+            below: list[str] = []
+            yield from self._files(inside, below)
+            waiting += reversed(below)
+            inside = None
+            while inside is None and waiting:
+                inside = self._listing(waiting.pop())
 
     def listed(self, path: str) -> bool:
         """Whether a file would have been met, were it there."""
         return not any(path.startswith(os.path.join(folder, "")) for folder, _ in self.unlisted)
 
-    def _walk(self, inside: list[os.DirEntry[str]]) -> Iterator[Found]:
-        sidecars = {entry.name.lower(): entry for entry in inside if entry.name.lower().endswith(SIDECAR)}
-        folders = []
+    def _files(self, inside: list[os.DirEntry[str]], below: list[str]) -> Iterator[Found]:
+        """The files of one folder; `below` gets its folders."""
+        sidecars = sidecars_among(inside)
         for entry in inside:
             if entry.name.startswith("."):
                 continue
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
+                    below.append(entry.path)
                 elif entry.is_file() and not entry.name.lower().endswith(SIDECAR):
-                    yield found(entry, _sidecar(entry.name.lower(), sidecars))
+                    yield found(entry.path, sidecars)
+            except PermissionError as error:  # a folder that may be listed but not entered
+                self._unlisted(os.path.dirname(entry.path), error)
+                return
             except OSError:
                 continue  # it went while we looked
-        for folder in folders:
-            try:
-                below = listing(folder)
-            except OSError as error:
-                self.unlisted.append(
-                    (folder, f"the folder cannot be listed: {(error.strerror or str(error)).lower()}.")
-                )
-            else:
-                yield from self._walk(below)
+
+    def _listing(self, folder: str) -> list[os.DirEntry[str]] | None:
+        try:
+            return listing(folder)
+        except OSError as error:
+            self._unlisted(folder, error)
+            return None
+
+    def _unlisted(self, folder: str, error: OSError) -> None:
+        why = (error.strerror or str(error)).lower()
+        self.unlisted.append((folder, f"the folder cannot be listed: {why}."))
 
 
 def listing(folder: str) -> list[os.DirEntry[str]]:
@@ -73,15 +86,21 @@ def listing(folder: str) -> list[os.DirEntry[str]]:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def found(entry: os.DirEntry[str], sidecar: "os.DirEntry[str] | None") -> Found:
-    """A file as it is now. Raises OSError."""
-    status = entry.stat()
-    beside = (sidecar.path, sidecar.stat().st_mtime_ns) if sidecar else ("", 0)
-    return Found(entry.path, status.st_size, status.st_mtime_ns, *beside)
+def sidecars_among(inside: list[os.DirEntry[str]]) -> dict[str, str]:
+    """Paths of sidecars, by their names in small letters."""
+    return {entry.name.lower(): entry.path for entry in inside if entry.name.lower().endswith(SIDECAR)}
 
 
-def _sidecar(name: str, sidecars: dict[str, os.DirEntry[str]]) -> "os.DirEntry[str] | None":
-    return sidecars.get(name + SIDECAR) or sidecars.get(name.rpartition(".")[0] + SIDECAR)
+def found(path: str, sidecars: dict[str, str]) -> Found:
+    """A file as it is now; a sidecar that is not really there is none. Raises OSError."""
+    status = os.stat(path)
+    name = os.path.basename(path).lower()
+    beside = sidecars.get(name + SIDECAR) or sidecars.get(name.rpartition(".")[0] + SIDECAR)
+    try:
+        said = (beside, os.stat(beside).st_mtime_ns) if beside else ("", 0)
+    except OSError:
+        said = ("", 0)
+    return Found(path, status.st_size, status.st_mtime_ns, *said)
 
 
 def whole(folder: str) -> str:
