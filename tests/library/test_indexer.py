@@ -1,8 +1,9 @@
 """Folders into a library: new, changed, moved, gone, broken, and what a person said of them."""
 
+import inspect
 import os
 import shutil
-from pathlib import Path
+import sys
 
 import pytest
 from PIL import Image
@@ -255,19 +256,16 @@ def test_what_could_not_be_read_for_a_while_is_tried_again(library, photos, reco
     assert names(library) == {"red.jpg", "green.jpg", "blue.jpg", "noise.png"}
 
 
-def test_a_thousand_folders_deep(library, tmp_path, recognizer):
-    deep = tmp_path / "photos"
-    deep.mkdir()
-    os.chdir(deep)
+def test_folders_deeper_than_calls_may_be(library, tmp_path, recognizer):
+    deep = tmp_path.joinpath("photos", *["d"] * 200)
+    deep.mkdir(parents=True)
+    (deep / "red.png").write_bytes(encoded(plain("red", 40)))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 150)
     try:
-        for _ in range(1100):
-            os.mkdir("d")
-            os.chdir("d")
-        Path("red.png").write_bytes(encoded(plain("red", 40)))
+        assert index(library, [tmp_path / "photos"], recognizer).new == 1
     finally:
-        os.chdir(tmp_path)
-    done = index(library, [deep], recognizer)
-    assert done.new + len(done.unreadable) == 1
+        sys.setrecursionlimit(limit)
 
 
 def test_only_the_last_runs_are_kept(library, photos, recognizer, monkeypatch):
