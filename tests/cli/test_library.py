@@ -1,6 +1,7 @@
 """`eyebright index, correct, undo, history, library`: what a person says stays said."""
 
 import json
+import os
 import sqlite3
 
 import pytest
@@ -81,6 +82,21 @@ def test_status_check_and_backup(family, tmp_path):
     assert sqlite3.connect(tmp_path / "copy.db").execute("SELECT label FROM said").fetchall() == [("Rex",)]
     assert family("library", "backup", "-o", "copy.db").code == 2
     assert "torn.jpg" in family("library", "status", "--unreadable").out
+
+
+def test_a_backup_touches_no_other_file(family, tmp_path):
+    (tmp_path / "copy.part").write_text("mine")
+    (tmp_path / "link.db").symlink_to("there.db")
+    os.mkfifo(tmp_path / "pipe")
+    assert family("library", "backup", "-o", "copy.db").code == 0
+    assert (tmp_path / "copy.part").read_text() == "mine"
+    assert family("library", "backup", "-o", "link.db").code == 0
+    assert (tmp_path / "link.db").is_symlink()
+    assert (tmp_path / "there.db").is_file()
+    ended = family("library", "backup", "-o", "pipe", "--force")
+    assert (ended.code, "no plain file" in ended.err) == (2, True)
+    assert (tmp_path / "pipe").is_fifo()
+    assert not list(tmp_path.glob(".copy-*"))
 
 
 @pytest.mark.parametrize(

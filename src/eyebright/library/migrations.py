@@ -1,9 +1,10 @@
 """The schema, as steps from nothing to what this version knows. A copy is made before an older library is changed."""
 
 import sqlite3
+import tempfile
 from pathlib import Path
 
-from eyebright.errors import BadRequest
+from eyebright.errors import BadRequest, CannotWrite
 
 BACKUPS = "backups"
 """The folder beside the library that copies go to."""
@@ -162,13 +163,16 @@ def statements(script: str) -> list[str]:
 
 
 def backup(connection: sqlite3.Connection, path: Path) -> None:
-    """A whole copy, beside its place first."""
-    path.parent.mkdir(exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.unlink(missing_ok=True)
-    copy = sqlite3.connect(beside)
+    """A whole copy, in a folder of its own beside its place first. Raises CannotWrite."""
     try:
-        connection.backup(copy)
-    finally:
-        copy.close()
-    beside.replace(path)
+        path.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".copy-", dir=path.parent) as beside:
+            whole = Path(beside) / path.name
+            copy = sqlite3.connect(whole)
+            try:
+                connection.backup(copy)
+            finally:
+                copy.close()
+            whole.replace(path)
+    except OSError as error:
+        raise CannotWrite(f"{path} cannot be written: {(error.strerror or str(error)).lower()}.") from None
