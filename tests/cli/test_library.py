@@ -109,6 +109,8 @@ def test_a_backup_touches_no_other_file(family, tmp_path):
         (("undo",), "nothing to undo"),
         (("undo", "--since", "tomorrow"), "is none"),
         (("undo", "--since", "25:00"), "is none"),
+        (("undo", "--since", "0001-01-01"), "is none"),
+        (("correct", "holiday/red.png", "--is", "b\udcff"), "text in UTF-8"),
         (("undo", "--since", "10:30", "--last", "2"), "stands alone"),
         (("history", "nosuch.png"), "is no file"),
         (("index", "nosuch"), "is no folder that can be seen now"),
