@@ -151,8 +151,7 @@ def apply(connection: sqlite3.Connection, one: Decision) -> None:
         connection.execute("INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?, ?)", values)
     elif one.what in ABOUT_TWO:
         pair = sorted(bytes.fromhex(digits) for digits in (one.photo, one.other))  # whichever was named first
-        values = *pair, one.what == "same", one.id
-        connection.execute("INSERT OR REPLACE INTO pair VALUES (?, ?, ?, ?)", values)
+        connection.execute("INSERT OR REPLACE INTO pair VALUES (?, ?, ?, ?)", (*pair, one.what == "same", one.id))
 
 
 def log(connection: sqlite3.Connection) -> list[Decision]:
