@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -142,6 +143,21 @@ def test_a_damaged_library_is_one_sentence(family, tmp_path, damage):
     ended = family("library", "status")
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert "damaged" in ended.err
+
+
+def test_a_library_with_a_torn_page_is_told_by_check_and_by_export(family, tmp_path):
+    path = tmp_path / "library" / "library.db"
+    with closing(sqlite3.connect(path)) as library:
+        library.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = library.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'decision'").fetchone()
+        (size,) = library.execute("PRAGMA page_size").fetchone()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: (page - 1) * size] + b"\xff" * size + whole[page * size :])
+    check, export = family("library", "check"), family("library", "export")
+    assert (check.code, export.code, export.err.count("\n")) == (1, 2, 1)
+    assert "is damaged" in check.out
+    assert "is damaged" in export.err
+    assert "library export" not in export.err
 
 
 def shown(ended):

@@ -120,8 +120,9 @@ def export(folder: str, output: Path | None, force: bool) -> int:
       eyebright library export -o said.jsonl
     """
     from eyebright.library import Library, decisions
+    from eyebright.library.database import told
 
-    with Library(folder) as library:
+    with Library(folder) as library, told(library.path):
         if output:
             options.must_be_free(output, force)
             text = "".join(f"{line}\n" for line in decisions.lines(library))
