@@ -61,9 +61,17 @@ def test_copies_that_are_made_at_once_do_not_disturb_each_other(old):
 
 def copied(folder):
     with closing(sqlite3.connect(folder / "library.db")) as library:
-        migrations.backup(library, folder / "backups" / "old.db")
+        migrations.backup(library, folder / "backups" / "old.db", version=1)
     with closing(sqlite3.connect(folder / "backups" / "old.db")) as copy:
         return copy.execute("SELECT count(*) FROM decision").fetchone()
+
+
+def test_the_copy_of_an_old_library_is_not_replaced_by_one_of_a_newer(old):
+    """As when another program brings it up to date between two steps of this one."""
+    with Library(old) as library:
+        migrations.backup(library.connection, old / "backups" / "before-version-2.db", version=1)
+    with closing(sqlite3.connect(old / "backups" / "before-version-2.db")) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
 
 
 def test_a_copy_that_cannot_be_made_is_said_and_the_library_stays_old(old):

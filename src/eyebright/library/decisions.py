@@ -61,7 +61,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
             0 < len(self.id) <= 64
             and bool(self.photo) == (one or two)
             and bool(self.other) == two
-            and not (two and self.photo.lower() == self.other.lower())
+            and not (two and bytes.fromhex(self.photo) == bytes.fromhex(self.other))
             and bool(self.label) == one
             and 0 <= len(self.label) <= LONGEST
             and bool(self.undoes) == (self.what == "undo")

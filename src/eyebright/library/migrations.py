@@ -137,7 +137,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     if version == len(STEPS):
         return
     if version:
-        backup(connection, path.parent / BACKUPS / f"before-version-{version + 1}.db")
+        backup(connection, path.parent / BACKUPS / f"before-version-{version + 1}.db", version)
     connection.execute("BEGIN IMMEDIATE")
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()  # another process may have been first
@@ -162,8 +162,11 @@ def statements(script: str) -> list[str]:
     return found
 
 
-def backup(connection: sqlite3.Connection, path: Path) -> None:
-    """A whole copy, in a folder of its own beside its place first. Raises CannotWrite."""
+def backup(connection: sqlite3.Connection, path: Path, version: int = len(STEPS)) -> None:
+    """A whole copy, in a folder of its own beside its place first; none of a library that is of another version now.
+
+    Raises CannotWrite.
+    """
     try:
         path.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".copy-", dir=path.parent) as beside:
@@ -171,8 +174,10 @@ def backup(connection: sqlite3.Connection, path: Path) -> None:
             copy = sqlite3.connect(whole)
             try:
                 connection.backup(copy)
+                (found,) = copy.execute("PRAGMA user_version").fetchone()
             finally:
                 copy.close()
-            whole.replace(path)
+            if found == version:  # else another process was faster, and has made this copy
+                whole.replace(path)
     except OSError as error:
         raise CannotWrite(f"{path} cannot be written: {(error.strerror or str(error)).lower()}.") from None
