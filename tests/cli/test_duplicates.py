@@ -99,3 +99,9 @@ def test_what_exists_is_not_overwritten(family, tmp_path):
     ended = family("duplicates", "--script", "tidy.sh")
     assert (ended.code, "exists" in ended.err) == (2, True)
     assert family("duplicates", "--to", "away").err.startswith("eyebright: --to is where the script")
+
+
+def test_one_file_is_not_written_twice(family, tmp_path):
+    ended = family("duplicates", "--script", "tidy.sh", "--list", "./tidy.sh")
+    assert (ended.code, "different files" in ended.err) == (2, True)
+    assert not (tmp_path / "tidy.sh").exists()

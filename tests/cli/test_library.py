@@ -1,7 +1,9 @@
 """`eyebright index, correct, undo, history, library`: what a person says stays said."""
 
 import json
+import os
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -83,6 +85,21 @@ def test_status_check_and_backup(family, tmp_path):
     assert "torn.jpg" in family("library", "status", "--unreadable").out
 
 
+def test_a_backup_touches_no_other_file(family, tmp_path):
+    (tmp_path / "copy.part").write_text("mine")
+    (tmp_path / "link.db").symlink_to("there.db")
+    os.mkfifo(tmp_path / "pipe")
+    assert family("library", "backup", "-o", "copy.db").code == 0
+    assert (tmp_path / "copy.part").read_text() == "mine"
+    assert family("library", "backup", "-o", "link.db").code == 0
+    assert (tmp_path / "link.db").is_symlink()
+    assert (tmp_path / "there.db").is_file()
+    ended = family("library", "backup", "-o", "pipe", "--force")
+    assert (ended.code, "no plain file" in ended.err) == (2, True)
+    assert (tmp_path / "pipe").is_fifo()
+    assert not list(tmp_path.glob(".copy-*"))
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -93,6 +110,8 @@ def test_status_check_and_backup(family, tmp_path):
         (("undo",), "nothing to undo"),
         (("undo", "--since", "tomorrow"), "is none"),
         (("undo", "--since", "25:00"), "is none"),
+        (("undo", "--since", "0001-01-01"), "is none"),
+        (("correct", "holiday/red.png", "--is", "b\udcff"), "text in UTF-8"),
         (("undo", "--since", "10:30", "--last", "2"), "stands alone"),
         (("history", "nosuch.png"), "is no file"),
         (("index", "nosuch"), "is no folder that can be seen now"),
@@ -124,6 +143,21 @@ def test_a_damaged_library_is_one_sentence(family, tmp_path, damage):
     ended = family("library", "status")
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert "damaged" in ended.err
+
+
+def test_a_library_with_a_torn_page_is_told_by_check_and_by_export(family, tmp_path):
+    path = tmp_path / "library" / "library.db"
+    with closing(sqlite3.connect(path)) as library:
+        library.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = library.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'decision'").fetchone()
+        (size,) = library.execute("PRAGMA page_size").fetchone()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: (page - 1) * size] + b"\xff" * size + whole[page * size :])
+    check, export = family("library", "check"), family("library", "export")
+    assert (check.code, export.code, export.err.count("\n")) == (1, 2, 1)
+    assert "is damaged" in check.out
+    assert "is damaged" in export.err
+    assert "library export" not in export.err
 
 
 def shown(ended):

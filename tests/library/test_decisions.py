@@ -1,6 +1,7 @@
 """What a person said: it is kept, it is undone, and it means the same wherever its log is read."""
 
 import sqlite3
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -93,7 +94,8 @@ def test_nothing_to_undo_is_said(library):
 
 
 def test_a_clock_that_is_set_back_reorders_nothing(library):
-    decisions.merge(library, [LINE.replace("2026", "2090")], "elsewhere")
+    ahead = (datetime.now(UTC) + timedelta(hours=12)).strftime("%Y-%m-%dT%H:%M:%S.000000")
+    decisions.merge(library, [LINE.replace("2026-01-01T00:00:00.000000", ahead)], "elsewhere")
     decisions.record(library, [Said("not", CAT, label="Rex")])
     assert holds(library)[0] == {(CAT, "Rex"): False}
 
@@ -110,6 +112,7 @@ def test_rows_of_the_log_can_be_neither_changed_nor_deleted(library):
     [
         (Said("is", CAT, label=" \n"), "1 to 200 letters"),
         (Said("not", CAT, label="a" * 201), "1 to 200 letters"),
+        (Said("not", CAT, label="b\udcff"), "text in UTF-8"),
         (Said("same", CAT, CAT), "one picture already"),
     ],
 )
@@ -126,6 +129,8 @@ def test_what_cannot_be_meant_is_refused(library, said, why):
         "[]",
         "{}",
         '{"id":"a","at":"2026-01-01T00:00:00.000000","what":"is","photo":"01","label":"Rex"}',
+        f'{{"id":"a","at":"2026-01-01T00:00:00.000000","what":"same","photo":"{CAT.hex()}","other":"{CAT.hex()}"}}',
+        LINE.replace("Rex", "\\udcff"),
         '{"id":"a","at":"yesterday","what":"undo","undoes":"b"}',
         '{"id":"a","at":"2026-01-01T00:00:00.000000","what":"undo"}',
         '{"id":"a","at":"2026-01-01T00:00:00.000000","what":"undo","undoes":"b","more":1}',
@@ -137,6 +142,26 @@ def test_a_broken_log_adds_nothing(library, line):
     with pytest.raises(BadRequest, match=r"log, line 2 is .*; nothing was added\.$"):
         decisions.merge(library, [LINE, line], "log")
     assert holds(library) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "at",
+    ["9999-12-31T23:59:59.999999", "2090-01-01T00:00:00.000000", "2026-01-01T00:00:00.000000+00:00",
+     "0001-01-01T00:00:00.000000"],
+)  # fmt: skip
+def test_a_moment_that_nothing_can_come_after_or_that_is_none_is_refused(library, at):
+    with pytest.raises(BadRequest, match=r"nothing was added\.$"):
+        decisions.merge(library, [LINE.replace("2026-01-01T00:00:00.000000", at)], "elsewhere")
+    decisions.record(library, [Said("is", CAT, label="Rex")])
+    assert holds(library)[0] == {(CAT, "Rex"): True}
+
+
+def test_a_pair_is_one_whichever_was_named_first(library):
+    line = '{{"id":"{}","at":"2026-01-0{}T00:00:00.000000","what":"{}","photo":"{}","other":"{}"}}'
+    same = line.format("a", 1, "same", CAT.hex(), DOG.hex())
+    parted = line.format("b", 2, "not-same", DOG.hex(), CAT.hex())
+    decisions.merge(library, [same, parted], "elsewhere")
+    assert holds(library)[1] == {(CAT, DOG): False}
 
 
 photos = st.sampled_from([CAT, DOG, OWL])

@@ -124,6 +124,8 @@ def test_what_a_person_joined_needs_no_proof(library, folder, recognizer, coffee
     decisions.record(library, [Said("same", *pair)])
     ((others),) = found(library, folder, recognizer).values()
     assert list(others.values()) == ["you said so"]
+    ((other,),) = (group.others for group in duplicates.find(library, threads=1).groups)
+    assert not other.spare, "nobody saw that the one to keep shows all of it"
 
 
 def test_what_a_person_joined_with_a_copy_stands_with_it(library, folder, recognizer, coffee, photos):
@@ -149,6 +151,16 @@ def test_forms_of_one_picture_that_belong_together_are_no_duplicates(library, fo
     assert found(library, folder, recognizer) == {}
 
 
+def test_a_raw_file_is_no_copy_of_a_picture_in_another_folder(library, folder, recognizer, coffee):
+    (folder / "IMG_1.jpg").write_bytes(jpeg(coffee))
+    for name in ("raw", "again"):
+        (folder / name).mkdir()
+        shown = jpeg(coffee.resize((coffee.width // 2, coffee.height // 2)), 70)
+        (folder / name / "IMG_1.cr2").write_bytes(b"II*\0 sensor " + shown + name.encode() * 100)
+    ((kept, others),) = found(library, folder, recognizer).items()
+    assert (kept, list(others)) == ("IMG_1.cr2", ["IMG_1.cr2"])
+
+
 def test_files_that_are_gone_changed_or_torn_are_left_out(library, folder, recognizer, coffee, monkeypatch):
     for name, quality in (("a.jpg", 92), ("b.jpg", 60), ("c.jpg", 40), ("d.jpg", 30)):
         (folder / name).write_bytes(jpeg(coffee, quality))
@@ -166,6 +178,12 @@ def test_files_that_are_gone_changed_or_torn_are_left_out(library, folder, recog
 def test_a_link_to_a_file_is_no_copy_of_it(library, folder, recognizer, coffee):
     (folder / "coffee.jpg").write_bytes(jpeg(coffee))
     (folder / "link.jpg").symlink_to(folder / "coffee.jpg")
+    assert found(library, folder, recognizer) == {}
+
+
+def test_a_file_of_two_names_is_no_copy_of_itself(library, folder, recognizer, coffee):
+    (folder / "coffee.jpg").write_bytes(jpeg(coffee))
+    (folder / "also.jpg").hardlink_to(folder / "coffee.jpg")
     assert found(library, folder, recognizer) == {}
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from eyebright.library.identity import BYTES, of_file, of_picture
+from eyebright.library.identity import BYTES, of_all, of_file, of_picture
 from pictures import encoded, noise
 
 
@@ -78,6 +78,25 @@ def test_a_picture_that_was_cut_short_has_an_identity_of_its_own():
 def test_any_bytes_have_an_identity(start, noise, at):
     broken = start[:at] + noise + start[at + len(noise) :]
     assert len(of_picture(broken)) == BYTES
+
+
+def box(kind, body):
+    return struct.pack(">I", len(body) + 8) + kind + body
+
+
+@pytest.mark.parametrize(
+    ("sizes", "extents", "items"),
+    [(0x00, b"", 3), (0x44, struct.pack(">II", 0, 1000) * 200, 1)],
+    ids=["extents without bytes", "one place again and again"],
+)
+def test_a_list_of_places_that_makes_no_sense_is_not_followed(sizes, extents, items):
+    """200 bytes could say: look at this megabyte a billion times."""
+    count = 0xFFFF if not sizes else 200
+    item = struct.pack(">HHH", 1, 0, count) + extents
+    listed = box(b"iloc", struct.pack(">IBBH", 0, sizes, 0, items) + item * items)
+    meta = box(b"meta", b"\0\0\0\0" + box(b"iinf", b"\0" * 6) + listed)
+    hostile = box(b"ftyp", b"heic\0\0\0\0mif1heic") + meta + bytes(3000)
+    assert of_picture(hostile) == of_all(hostile)
 
 
 def test_a_file_that_is_read_in_pieces_has_one_too():

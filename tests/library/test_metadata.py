@@ -9,6 +9,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from eyebright import images
+from eyebright.library import metadata
 from eyebright.library.metadata import Metadata, moment, of_picture, xmp
 from pictures import encoded, plain
 
@@ -116,6 +117,19 @@ def test_a_text_as_long_as_a_book_is_cut():
     assert len(found.words[0][1]) == 2000
     many = "".join(f"<rdf:li>{number}</rdf:li>" for number in range(5000))
     assert len(read(sidecar=packet(f"<dc:subject><rdf:Bag>{many}</rdf:Bag></dc:subject>")).words) == 500
+
+
+def test_lists_in_lists_are_read_once():
+    """They would be a billion words: every list holds all those inside it."""
+    depth = 800
+    nested = "<dc:subject><rdf:Bag><rdf:li>sea</rdf:li>" * depth + "</rdf:Bag></dc:subject>" * depth
+    assert list(xmp(packet(nested))) == [("keyword", "sea")] * depth
+
+
+def test_of_a_file_that_says_too_much_only_the_beginning_is_looked_at(monkeypatch):
+    monkeypatch.setattr(metadata, "LOOKED_AT", 3)
+    many = "".join(f"<rdf:li>{number}</rdf:li>" for number in range(9))
+    assert len(read(sidecar=packet(f"<dc:subject><rdf:Bag>{many}</rdf:Bag></dc:subject>")).words) == 3
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data", "ignore:Truncated File Read", "ignore:Metadata Warning")

@@ -1,10 +1,13 @@
 """A library of an older version becomes one of today: nothing is lost, and a copy of the old one stays."""
 
+import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
-from eyebright.errors import BadRequest
+from eyebright.errors import BadRequest, CannotWrite
 from eyebright.library import Library, migrations
 from eyebright.library.decisions import Said, record
 from eyebright.library.indexer import index
@@ -46,6 +49,37 @@ def test_a_step_that_fails_leaves_the_library_as_it_was(old, monkeypatch):
     monkeypatch.undo()
     with Library(old) as library:
         assert about(library, IDENTITY).said == [("Rex", True)]
+
+
+def test_copies_that_are_made_at_once_do_not_disturb_each_other(old):
+    """As when several programs open an old library."""
+    with ThreadPoolExecutor(4) as threads:
+        copies = [threads.submit(copied, old) for _ in range(16)]
+        assert [copy.result() for copy in copies] == [(1,)] * 16
+    assert os.listdir(old / "backups") == ["old.db"]
+
+
+def copied(folder):
+    with closing(sqlite3.connect(folder / "library.db")) as library:
+        migrations.backup(library, folder / "backups" / "old.db", version=1)
+    with closing(sqlite3.connect(folder / "backups" / "old.db")) as copy:
+        return copy.execute("SELECT count(*) FROM decision").fetchone()
+
+
+def test_the_copy_of_an_old_library_is_not_replaced_by_one_of_a_newer(old):
+    """As when another program brings it up to date between two steps of this one."""
+    with Library(old) as library:
+        migrations.backup(library.connection, old / "backups" / "before-version-2.db", version=1)
+    with closing(sqlite3.connect(old / "backups" / "before-version-2.db")) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_a_copy_that_cannot_be_made_is_said_and_the_library_stays_old(old):
+    (old / "backups").touch()
+    with pytest.raises(CannotWrite, match="backups"):
+        Library(old)
+    with closing(sqlite3.connect(old / "library.db")) as library:
+        assert library.execute("PRAGMA user_version").fetchone() == (1,)
 
 
 def test_a_library_of_a_newer_version_is_left_alone(old):

@@ -1,7 +1,10 @@
 """Words find what they are true of, and nothing else."""
 
+from contextlib import suppress
+
 import pytest
 
+from eyebright.errors import BadRequest
 from eyebright.library import Library, decisions
 from eyebright.library.decisions import Said
 from eyebright.library.indexer import index
@@ -70,12 +73,52 @@ def test_a_text_finds(library, text, wanted):
         assert found(library, text) == wanted
 
 
-def test_a_person_is_right(library):
-    (red,) = library.rows(
-        "SELECT identity FROM photo JOIN file ON file.photo = photo.id WHERE path LIKE '%two.png'"
-    ).fetchone()
+@pytest.fixture
+def red(library):
+    """Who the red photo is; what is said of it is taken back again."""
+    sql = "SELECT identity FROM photo JOIN file ON file.photo = photo.id WHERE path LIKE '%two.png'"
+    yield library.value(sql)
+    with suppress(BadRequest):
+        while True:
+            decisions.undo(library, last=1)
+
+
+def test_a_person_is_right(library, red):
     decisions.record(library, [Said("not", red, label="red"), Said("is", red, label="sports car")])
     assert found(library, "red") == set()
     assert found(library, "Sports Car beach") == {"two"}
     decisions.undo(library, last=1)
     assert found(library, "red") == {"two"}
+
+
+def test_a_person_is_right_in_the_plural_too(library, red):
+    assert found(library, "reds") == {"two"}
+    decisions.record(library, [Said("not", red, label="red"), Said("is", red, label="Fox")])
+    assert found(library, "reds") == set()
+    assert found(library, "foxes") == {"two"}
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("Übung", ["Übung", "übung", "ÜBUNG", "U\u0308bung"]),
+        ("Stra\u00dfe", ["straße", "Strasse"]),
+        ("St. Louis", ["St. Louis", "st louis", "st. louis beach"]),
+        ("our long way to Santiago", ["our long way to santiago", "red our long way to Santiago"]),
+        ("April", ["April", "april red"]),
+        ("2019", ["2019"]),
+        ("Who's afraid?", ["who's afraid?", "Who's afraid"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["is", "in"])
+def test_what_a_person_said_is_found_by_its_name(library, red, kind, name, texts):
+    decisions.record(library, [Said(kind, red, label=name)])
+    assert [found(library, text) for text in texts] == [{"two"}] * len(texts)
+
+
+def test_a_date_and_a_name_are_both_found(library, red):
+    with library.writing() as connection:
+        connection.execute("UPDATE photo SET taken = '2019-04-02T10:00:00' WHERE identity != ?", (red,))
+    decisions.record(library, [Said("in", red, label="2019")])
+    assert found(library, "2019") == {"one", "two"}
+    assert found(library, "april") == {"one"}

@@ -78,6 +78,8 @@ def command(
     if to and not script:
         raise BadRequest("--to is where the script of --script FILE moves files to.")
     written = [Path(name) for name in (script, listed, output) if name]
+    if len({os.path.realpath(file) for file in written}) < len(written):
+        raise BadRequest("--script, --list and --output are different files.")
     for file in written:
         options.must_be_free(file, force)
     with Library(folder) as library, progress.counted("Comparing", progress.wanted(False, plain)) as tell:

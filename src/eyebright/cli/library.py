@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from eyebright.cli import options
-from eyebright.errors import BadRequest
+from eyebright.errors import BadRequest, CannotWrite
 
 
 @click.group(invoke_without_command=True)
@@ -99,10 +99,13 @@ def backup(folder: str, output: Path, force: bool) -> int:
     from eyebright.library import Library, migrations
     from eyebright.library.database import told
 
+    target, partial = options.places(output)
+    if target == partial:
+        raise CannotWrite(f"{output} is no plain file, and a library needs one.")
     options.must_be_free(output, force)
     with Library(folder) as library, told(output):
-        migrations.backup(library.connection, output)
-    click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+        migrations.backup(library.connection, target)
+    click.echo(f"{output}: {target.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
@@ -117,8 +120,9 @@ def export(folder: str, output: Path | None, force: bool) -> int:
       eyebright library export -o said.jsonl
     """
     from eyebright.library import Library, decisions
+    from eyebright.library.database import told
 
-    with Library(folder) as library:
+    with Library(folder) as library, told(library.path):
         if output:
             options.must_be_free(output, force)
             text = "".join(f"{line}\n" for line in decisions.lines(library))

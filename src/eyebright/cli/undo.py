@@ -65,8 +65,8 @@ def utc(text: str) -> str:
             local = now.replace(hour=hour, minute=minute, second=second[0] if second else 0, microsecond=0)
         else:
             local = datetime.fromisoformat(text)
-    except (ValueError, IndexError):
+        return local.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    except (ValueError, IndexError, OverflowError):
         raise BadRequest(
             f"--since takes a time as 10:30, 2026-07-01 or '2026-07-01 10:30'; {text!r} is none."
         ) from None
-    return local.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")

@@ -50,12 +50,16 @@ class File(NamedTuple):
     def pixels(self) -> int:
         return self.width * self.height
 
+    @property
+    def raw(self) -> bool:
+        return self.path.lower().endswith(RAW)
+
 
 def opened(file: File, shorter: int, skipped: Skipped) -> Image.Image | None:
     """A picture, its shorter side not much smaller than asked for; None for one that cannot be read now."""
     try:
         data = images.read_file(file.path)
-        return images.decode(preview(data) if file.path.lower().endswith(RAW) else data, shorter)
+        return images.decode(preview(data) if file.raw else data, shorter)
     except BadPicture as error:
         skipped.append((file.path, str(error)))
         return None
@@ -64,13 +68,14 @@ def opened(file: File, shorter: int, skipped: Skipped) -> Image.Image | None:
 class Open:
     """Which pairs are worth comparing: the answer of the others is known.
 
-    Forms of one picture (stacks.py) are no duplicates, two moments by one camera are two photos, and of some pairs a
-    person said whether they are the same.
+    Forms of one picture (stacks.py) and a RAW file with any other are no duplicates, two moments by one camera are two
+    photos, and of some pairs a person said whether they are the same.
     """
 
     def __init__(self, library: Library, files: dict[int, list[File]]) -> None:
         some = [files[photo][0] for photo in sorted(files)]
         self.stacks = np.array([file.stack for file in some], np.int64)
+        self.raw = np.array([file.raw for file in some], bool)
         self.moments = np.unique([f"{file.camera} {file.taken}" for file in some], return_inverse=True)[1]
         self.cameras = np.unique([file.camera if file.taken else "" for file in some], return_inverse=True)[1]
         self.dated = np.array([bool(file.camera and file.taken) for file in some], bool)
@@ -88,7 +93,8 @@ class Open:
         moments = self.dated[one] & self.dated[other] & (self.cameras[one] == self.cameras[other])
         moments &= self.moments[one] != self.moments[other]
         answered = np.isin(one * len(self.stacks) + other, self._said)
-        keep = (self.stacks[one] != self.stacks[other]) & ~moments & ~answered
+        apart = (self.stacks[one] != self.stacks[other]) & (self.raw[one] == self.raw[other])
+        keep = apart & ~moments & ~answered
         return Likely(*(part[keep] for part in pairs))
 
 

@@ -162,8 +162,7 @@ def explained(path: Path, error: sqlite3.DatabaseError) -> BadRequest | CannotWr
         return CannotWrite(f"{path} is being written by another program; try again when it is done.")
     if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return BadRequest(
-            f"{path} is damaged ({str(error).rstrip('.')}); a copy lies in {path.parent / migrations.BACKUPS}, "
-            "and what you said can be read from it: eyebright library export."
+            f"{path} is damaged ({str(error).rstrip('.')}); a copy may lie in {path.parent / migrations.BACKUPS}."
         )
     raise error
 

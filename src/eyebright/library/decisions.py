@@ -25,6 +25,10 @@ KINDS = {"is": "label", "not": "label", "in": "album", "out": "album"}
 LONGEST = 200
 """Letters of a label."""
 LONGEST_LINE = 2000
+FIRST = datetime(1970, 1, 1)
+"""Ids count from here, and so nothing was said earlier."""
+AHEAD = timedelta(days=1)
+"""How far the clock may be ahead that another log was written by. What is said later must come after all of it."""
 
 
 class Said(NamedTuple):
@@ -57,14 +61,29 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
             0 < len(self.id) <= 64
             and bool(self.photo) == (one or two)
             and bool(self.other) == two
+            and not (two and bytes.fromhex(self.photo) == bytes.fromhex(self.other))
             and bool(self.label) == one
             and 0 <= len(self.label) <= LONGEST
             and bool(self.undoes) == (self.what == "undo")
             and all(len(bytes.fromhex(digits)) == BYTES for digits in (self.photo, self.other) if digits)
-            and datetime.fromisoformat(self.at).isoformat(timespec="microseconds") == self.at
+            and is_moment(self.at)
         )
         if not sound:
             raise ValueError(f"no decision of kind {self.what} is made like that")
+
+
+def is_moment(text: str) -> bool:
+    """Whether a text is a moment as the log writes it.
+
+    >>> is_moment("2026-07-01T08:30:00.000000"), is_moment("2026-07-01T08:30:00.000000+00:00")
+    (True, False)
+    """
+    at = datetime.fromisoformat(text)
+    return at.tzinfo is None and at >= FIRST and written(at) == text
+
+
+def written(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")
 
 
 def record(library: Library, step: Sequence[Said]) -> list[Decision]:
@@ -87,23 +106,21 @@ def record(library: Library, step: Sequence[Said]) -> list[Decision]:
 
 
 def checked(said: Said) -> Said:
-    """With a tidy label, and pairs in their order. Raises BadRequest."""
+    """With a tidy label. Raises BadRequest."""
     label = " ".join(said.label.split())
+    if any("\ud800" <= letter <= "\udfff" for letter in label):
+        raise BadRequest("A label or album is text in UTF-8.")
     if said.what in ABOUT_ONE and not 0 < len(label) <= LONGEST:
         raise BadRequest(f"A label or album has 1 to {LONGEST} letters.")
-    photo, other = said.photo, said.other
-    if said.what in ABOUT_TWO:
-        if photo == other:
-            raise BadRequest("These are one picture already: their contents are the same.")
-        photo, other = sorted((photo, other))
-    return said._replace(label=label, photo=photo, other=other)
+    if said.what in ABOUT_TWO and said.photo == said.other:
+        raise BadRequest("These are one picture already: their contents are the same.")
+    return said._replace(label=label)
 
 
 def decision(said: Said, at: datetime, number: int) -> Decision:
-    micros = (at - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+    micros = (at - FIRST) // timedelta(microseconds=1)
     made = f"{micros:014x}{number:06x}{secrets.token_hex(4)}"
-    when = at.isoformat(timespec="microseconds")
-    return Decision(made, when, said.what, said.photo.hex(), said.other.hex(), said.label, said.undoes)
+    return Decision(made, written(at), said.what, said.photo.hex(), said.other.hex(), said.label, said.undoes)
 
 
 def append(connection: sqlite3.Connection, one: Decision) -> int:
@@ -133,8 +150,8 @@ def apply(connection: sqlite3.Connection, one: Decision) -> None:
         values = blob(one.photo), KINDS[one.what], one.label, one.what in ("is", "in"), one.id
         connection.execute("INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?, ?)", values)
     elif one.what in ABOUT_TWO:
-        pair = blob(one.photo), blob(one.other), one.what == "same", one.id
-        connection.execute("INSERT OR REPLACE INTO pair VALUES (?, ?, ?, ?)", pair)
+        pair = sorted(bytes.fromhex(digits) for digits in (one.photo, one.other))  # whichever was named first
+        connection.execute("INSERT OR REPLACE INTO pair VALUES (?, ?, ?, ?)", (*pair, one.what == "same", one.id))
 
 
 def log(connection: sqlite3.Connection) -> list[Decision]:
@@ -179,6 +196,7 @@ def lines(library: Library) -> Iterator[str]:
 def merge(library: Library, text: Iterable[str], where: str) -> int:
     """Add the decisions of another log, each once; how many were new. Raises BadRequest, and then none is added."""
     found = []
+    latest = written(datetime.now(UTC).replace(tzinfo=None) + AHEAD)
     for number, line in enumerate(text, 1):
         if len(line) > LONGEST_LINE:
             raise BadRequest(f"{where}, line {number} is too long for a decision; nothing was added.")
@@ -187,6 +205,8 @@ def merge(library: Library, text: Iterable[str], where: str) -> int:
                 found.append(msgspec.json.decode(line, type=Decision))
             except (msgspec.DecodeError, UnicodeError, ValueError) as error:
                 raise BadRequest(f"{where}, line {number} is no decision ({error}); nothing was added.") from None
+            if found[-1].at > latest:
+                raise BadRequest(f"{where}, line {number} is of {found[-1].at}, which is to come; nothing was added.")
     with library.writing(certain=True) as connection:
         new = sum(append(connection, one) for one in found)
         derive(connection)

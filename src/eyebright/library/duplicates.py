@@ -48,8 +48,8 @@ class Other(NamedTuple):
 
     @property
     def spare(self) -> bool:
-        """Whether all that it shows is in the one to keep."""
-        return "shows more" not in self.how
+        """Whether all that it shows was seen to be in the one to keep."""
+        return not {"shows more", "you said so"}.intersection(self.how)
 
 
 class Group(NamedTuple):
@@ -87,8 +87,12 @@ def find(library: Library, *, bursts: bool = False, threads: int = 0, tell: Tell
 
 
 def there(library: Library, skipped: Skipped) -> dict[int, list[File]]:
-    """By photo, the files that are there and as they were when they were indexed; links to files are none."""
+    """By photo, the files that are there and as they were when they were indexed; links to files are none.
+
+    A file that has several paths, by hard links or mounts, is no copy of itself: moved away, it may be gone from all.
+    """
     files: dict[int, list[File]] = defaultdict(list)
+    met: set[tuple[int, int, int]] = set()
     rows = library.rows(
         "SELECT changed, path, photo.id, identity, size, coalesce(width, 0), coalesce(height, 0), "
         "coalesce(camera, ''), coalesce(taken, ''), coalesce(stack, photo.id) "
@@ -103,10 +107,11 @@ def there(library: Library, skipped: Skipped) -> dict[int, list[File]]:
             continue
         if stat.S_ISLNK(status.st_mode):
             continue  # to move the file away that it leads to would lose the picture
-        if (status.st_size, status.st_mtime_ns) == (file.size, changed):
-            files[file.photo].append(file)
-        else:
+        if (status.st_size, status.st_mtime_ns) != (file.size, changed):
             skipped.append((file.path, "it changed since it was indexed; eyebright index looks again."))
+        elif (one := (file.photo, status.st_dev, status.st_ino)) not in met:
+            met.add(one)
+            files[file.photo].append(file)
     return files
 
 

@@ -142,11 +142,15 @@ def _heif(data: bytes) -> Iterator[Part]:
         raise Odd
     inside = dict(_boxes(data, top[b"meta"][0] + 4, top[b"meta"][1]))
     kinds = dict(_kinds(data, *inside[b"iinf"]))
-    for item, where, start, length in _extents(data, *inside[b"iloc"]):
+    left = len(data)
+    for count, (item, where, start, length) in enumerate(_extents(data, *inside[b"iloc"])):
+        if count == _PARTS:
+            raise Odd
         if kinds.get(item) in _SAID:
             continue
+        left -= length
         start += inside[b"idat"][0] if where == 1 else 0
-        if where > 1 or start + length > len(data):
+        if where > 1 or start + length > len(data) or left < 0:  # a few bytes may list one place again and again
             raise Odd
         yield memoryview(data)[start : start + length]
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,6 +20,8 @@ LONGEST = 2000
 """Letters of one keyword or caption; what is longer is cut."""
 MOST = 500
 """Words of one kind in a file."""
+LOOKED_AT = 5000
+"""Words of a file that are looked at, at most."""
 _TAKEN, _OFFSET, _MAKE, _MODEL, _EXIF, _GPS = 0x9003, 0x9011, 0x010F, 0x0110, 0x8769, 0x8825
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
@@ -34,6 +37,8 @@ _IPTC = {
 }  # fmt: skip
 _TEXTS = {_DC + "subject": "keyword", _DC + "description": "caption", _DC + "title": "title"}
 """Lists of texts."""
+_PATHS = _LR + "hierarchicalSubject"
+"""A list of keywords, each with what stands above it: place|France|Brest."""
 _VALUES = {
     _XMP + "Rating": "rating",
     "{http://ns.adobe.com/exif/1.0/}DateTimeOriginal": "taken", _PHOTOSHOP + "DateCreated": "taken",
@@ -73,7 +78,8 @@ def of_picture(picture: Image.Image, sidecar: bytes = b"", name: str = "") -> Me
     north, east = _quietly(lambda: _coordinates(exif.get_ifd(_GPS)), (None, None))
     words: list[Word] = []
     dates: list[str] = []
-    for kind, value in [*_quietly(lambda: list(_iptc(picture)), []), *xmp(_packet(picture)), *xmp(sidecar)]:
+    iptc = _quietly(lambda: list(_iptc(picture)), [])
+    for kind, value in chain(*(islice(said, LOOKED_AT) for said in (iptc, xmp(_packet(picture)), xmp(sidecar)))):
         word = kind, " ".join(value.split())[:LONGEST]
         if kind == "taken":
             dates.append(word[1])
@@ -188,15 +194,25 @@ def xmp(packet: bytes) -> Iterator[Word]:
         root = parser.close()
     except (ElementTree.ParseError, ValueError, LookupError):
         return
-    for element in root.iter():
+    for element in _elements(root):
         if element.tag in _TEXTS:
             yield from ((_TEXTS[element.tag], text) for text in _items(element))
-        elif element.tag == _LR + "hierarchicalSubject":
+        elif element.tag == _PATHS:
             yield from (("keyword", text.rpartition("|")[2]) for text in _items(element))
         elif element.tag in _VALUES and element.text:
             yield _VALUES[element.tag], element.text
         yield from ((kind, element.get(name, "")) for name, kind in _VALUES.items() if element.get(name))
         yield from _faces(element)
+
+
+def _elements(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """All in their order, but those inside a list of texts, which is read as a whole."""
+    waiting = [root]
+    while waiting:
+        element = waiting.pop()
+        yield element
+        if element.tag not in _TEXTS and element.tag != _PATHS:
+            waiting += element[::-1]
 
 
 def _items(element: ElementTree.Element) -> list[str]:

@@ -1,9 +1,10 @@
 """The schema, as steps from nothing to what this version knows. A copy is made before an older library is changed."""
 
 import sqlite3
+import tempfile
 from pathlib import Path
 
-from eyebright.errors import BadRequest
+from eyebright.errors import BadRequest, CannotWrite
 
 BACKUPS = "backups"
 """The folder beside the library that copies go to."""
@@ -136,7 +137,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     if version == len(STEPS):
         return
     if version:
-        backup(connection, path.parent / BACKUPS / f"before-version-{version + 1}.db")
+        backup(connection, path.parent / BACKUPS / f"before-version-{version + 1}.db", version)
     connection.execute("BEGIN IMMEDIATE")
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()  # another process may have been first
@@ -161,14 +162,22 @@ def statements(script: str) -> list[str]:
     return found
 
 
-def backup(connection: sqlite3.Connection, path: Path) -> None:
-    """A whole copy, beside its place first."""
-    path.parent.mkdir(exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.unlink(missing_ok=True)
-    copy = sqlite3.connect(beside)
+def backup(connection: sqlite3.Connection, path: Path, version: int = len(STEPS)) -> None:
+    """A whole copy, in a folder of its own beside its place first; none of a library that is of another version now.
+
+    Raises CannotWrite.
+    """
     try:
-        connection.backup(copy)
-    finally:
-        copy.close()
-    beside.replace(path)
+        path.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".copy-", dir=path.parent) as beside:
+            whole = Path(beside) / path.name
+            copy = sqlite3.connect(whole)
+            try:
+                connection.backup(copy)
+                (found,) = copy.execute("PRAGMA user_version").fetchone()
+            finally:
+                copy.close()
+            if found == version:  # else another process was faster, and has made this copy
+                whole.replace(path)
+    except OSError as error:
+        raise CannotWrite(f"{path} cannot be written: {(error.strerror or str(error)).lower()}.") from None

@@ -1,13 +1,14 @@
 """Questions about single photos of a library: which one is meant, and what is known of it."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from eyebright import images
 from eyebright.errors import BadPicture, BadRequest
 from eyebright.library import decisions, identity
-from eyebright.library.database import Library, text_of
+from eyebright.library.database import Library, text_of, told
 from eyebright.library.decisions import Decision
 from eyebright.library.raw import RAW
 
@@ -125,15 +126,25 @@ def status(library: Library) -> dict[str, Any]:
 
 def wrong_with(library: Library) -> list[str]:
     """What is not sound: pages, references, and whether what holds follows from the log."""
-    wrong = [str(line) for (line,) in library.rows("PRAGMA integrity_check") if line != "ok"]
+    wrong: list[str] = []
+    try:
+        with told(library.path):
+            for fault in faults(library):
+                wrong.append(fault)
+    except (BadRequest, ValueError) as error:  # too damaged to be looked at to the end
+        wrong.append(str(error))
+    return wrong
+
+
+def faults(library: Library) -> Iterator[str]:
+    yield from (str(line) for (line,) in library.rows("PRAGMA integrity_check") if line != "ok")
     broken = len(library.rows("PRAGMA foreign_key_check").fetchall())
     if broken:
-        wrong.append(f"{broken:,} rows speak of what is not there.")
+        yield f"{broken:,} rows speak of what is not there."
     tables = {"said": "photo, kind, label, holds", "pair": "one, other, same"}
     before = [library.rows(f"SELECT {columns} FROM {table}").fetchall() for table, columns in tables.items()]
     with library.writing() as connection:
         decisions.derive(connection)
     after = [library.rows(f"SELECT {columns} FROM {table}").fetchall() for table, columns in tables.items()]
     if before != after:
-        wrong.append("What holds did not follow from what was said; it was derived anew, and now does.")
-    return wrong
+        yield "What holds did not follow from what was said; it was derived anew, and now does."

@@ -1,11 +1,13 @@
 """Words of a search to photos: labels and what stands above them, what a person said, dates, files, cameras.
 
 "dog beach 2023" asks for photos that all three are true of. Where a label has several words they are taken together
-("golden retriever"). What a person said decides over any model: a photo that is not a dog is not found as one.
+("golden retriever"). What a person said decides over any model: a photo that is not a dog is not found as one, nor
+among dogs.
 """
 
 import calendar
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -14,7 +16,9 @@ import msgspec
 from eyebright.library.database import Library
 
 LONGEST = 4
-"""Words of one name."""
+"""Words of one name that a model or a file gives."""
+MARKS = ".,;:!?\"'()*"
+"""What may stand around words and is no part of them."""
 LEAST, MORE_THAN_CHANCE = 0.15, 1.5
 """Score from which on a model's label is worth showing, the best first; of few labels, so many times an even share."""
 TAUGHT = 0.5
@@ -47,6 +51,8 @@ class Labels:
         """Name, in small letters -> (model, id, label)."""
         self.others: dict[str, list[tuple[int, str, str]]] = {}
         """The same for each of several names in one label, as "wolf or coyote"."""
+        self.said: dict[str, list[str]] = {}
+        """Name as it is compared -> labels and albums that a person wrote so."""
         self.least: dict[int, float] = {}
         for model, text, taught in library.rows("SELECT id, labels, id IN (SELECT model FROM taught) FROM model"):
             nodes = msgspec.json.decode(text)
@@ -56,10 +62,14 @@ class Labels:
                 self.named.setdefault(first, []).append((model, node, label))
                 for name in more:
                     self.others.setdefault(name, []).append((model, node, label))
+        for (label,) in library.rows("SELECT DISTINCT label FROM said"):
+            self.said.setdefault(normal(label), []).append(label)
+        self.longest = max([LONGEST, *(name.count(" ") + 1 for name in self.said)])
+        """Words of a name, at most."""
 
     def meant(self, words: str) -> list[tuple[int, str, str]]:
         """The nodes that a name means: those called so, else kinds of it ("timber wolf"), else what may be it."""
-        forms = singular(words)
+        forms = singular(normal(words))
         for form in forms:
             if form in self.named:
                 return self.named[form]
@@ -86,11 +96,26 @@ def names(label: str) -> list[str]:
     """A label in small letters as people say it, and then each of several alternatives.
 
     >>> names("weasel, otter or badger"), names("dipper (bird)")
-    (['weasel, otter or badger', 'weasel', 'otter', 'badger'], ['dipper'])
+    (['weasel otter or badger', 'weasel', 'otter', 'badger'], ['dipper'])
     """
-    plain = re.sub(r"\s*\(.*?\)", "", label).casefold()
-    parts = [part.strip() for part in re.split(r",| or ", plain)]
-    return [plain, *parts] if len(parts) > 1 else [plain]
+    plain = re.sub(r"\s*\(.*?\)", "", label)
+    parts = re.split(r",| or ", plain)
+    return [normal(name) for name in ([plain, *parts] if len(parts) > 1 else [plain])]
+
+
+def tidy(text: str) -> list[str]:
+    """The words of a text in small letters, without the marks around them."""
+    words = (word.strip(MARKS) for word in unicodedata.normalize("NFC", text).lower().split())
+    return [word for word in words if word]
+
+
+def normal(text: str) -> str:
+    """A name as it is compared: however it is written, it is the same name.
+
+    >>> normal("St. Louis"), normal("STRASSE") == normal("Straße")
+    ('st louis', True)
+    """
+    return unicodedata.normalize("NFC", " ".join(tidy(text)).casefold())
 
 
 def singular(words: str) -> list[str]:
@@ -136,57 +161,54 @@ def search(library: Library, text: str) -> Matches:
 
 def parts(library: Library, labels: Labels, text: str) -> Iterator[str]:
     """The words of a text, those of one name together."""
-    words = [word.strip(".,;:!?\"'()*").casefold() for word in text.split()]
-    words = [word for word in words if word]
+    words = tidy(text)
     at = 0
     while at < len(words):
-        for count in range(min(LONGEST, len(words) - at), 0, -1):
+        for count in range(min(labels.longest, len(words) - at), 0, -1):
             name = " ".join(words[at : at + count])
-            if count == 1 or labels.meant(name) or known(library, name):
+            if count == 1 or said(labels, name) or (count <= LONGEST and (labels.meant(name) or known(library, name))):
                 yield name
                 at += count
                 break
 
 
 def known(library: Library, name: str) -> bool:
-    """Whether a person said or wrote just that."""
-    found = library.value(
-        "SELECT EXISTS (SELECT 1 FROM said WHERE label = ?1 COLLATE NOCASE) "
-        "OR EXISTS (SELECT 1 FROM word WHERE value = ?1 COLLATE NOCASE)",
-        name,
-    )
-    return bool(found)
+    """Whether a file says just that."""
+    return bool(library.value("SELECT EXISTS (SELECT 1 FROM word WHERE value = ? COLLATE NOCASE)", name))
+
+
+def said(labels: Labels, name: str) -> list[str]:
+    """Labels and albums of a person that a name means, in the plural too; those called just so come last."""
+    return [label for form in reversed(singular(normal(name))) for label in labels.said.get(form, ())]
 
 
 def matches(library: Library, labels: Labels, part: str) -> Matches:
     """Photos that one part is true of."""
-    date = dated(library, part)
-    if date is not None:
-        return date
     found = labels.matches(part)
+    better(found, dated(library, part))
     better(found, written(library, part))
-    rows = library.rows(
-        "SELECT photo.id, label, holds, said.kind FROM said JOIN photo ON photo.identity = said.photo "
-        "WHERE label = ? COLLATE NOCASE",
-        part,
-    )
-    for photo, label, holds, kind in rows:
-        if holds:
-            better(found, {photo: Match(SAID, f"you said {label}" if kind == "label" else f"album {label}")})
-        elif kind == "label":
-            found.pop(photo, None)
+    for name in said(labels, part):
+        rows = library.rows(
+            "SELECT photo.id, holds, said.kind FROM said JOIN photo ON photo.identity = said.photo WHERE label = ?",
+            name,
+        )
+        for photo, holds, kind in rows:
+            if holds:
+                better(found, {photo: Match(SAID, f"you said {name}" if kind == "label" else f"album {name}")})
+            elif kind == "label":
+                found.pop(photo, None)
     return found
 
 
-def dated(library: Library, part: str) -> Matches | None:
-    """Photos of a year, month or day; None for what is none."""
+def dated(library: Library, part: str) -> Matches:
+    """Photos of a year, month or day."""
     month = _MONTHS.get(part)
     if month:
         rows = library.rows("SELECT id, taken FROM photo WHERE substr(taken, 6, 2) = ?", f"{month:02}")
     elif _DATE.match(part):
         rows = library.rows("SELECT id, taken FROM photo WHERE taken LIKE ?", f"{part}%")
     else:
-        return None
+        return {}
     return {photo: Match(NAMED, taken[:10]) for photo, taken in rows}
 
 
@@ -212,5 +234,5 @@ def short(text: str, part: str, most: int = 60) -> str:
     'the long beach'
     """
     pieces = text.split(" | ")
-    piece = next((piece for piece in pieces if part in piece.casefold()), pieces[0])
+    piece = next((piece for piece in pieces if part in piece.lower()), pieces[0])
     return piece if len(piece) <= most else f"... {piece[-most:]}"
