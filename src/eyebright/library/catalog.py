@@ -24,10 +24,11 @@ from eyebright.recognize import Recognizer
 
 ID, TITLE, IMAGE = ("id", "sku", "item"), ("title", "name"), ("image", "picture", "photo", "file", "path")
 """Columns, in the order in which they are looked for; all others are attributes."""
-GROUP = ("group", "group_id", "parent", "parent_id", "variant_of", "style")
+GROUP = ("group", "group_id", "parent", "parent_id", "variant_of")
 """Attributes that say which items are variants of one."""
 MOST_BYTES, MOST_ITEMS, MOST_COLUMNS = 256_000_000, 1_000_000, 200
-_COLORS = re.compile(r"\b(?:{})\b".format("|".join(sorted(ImageColor.colormap, key=len, reverse=True))))
+_NAMES = sorted(ImageColor.colormap.keys() - {"linen"}, key=len, reverse=True)  # that one is a cloth
+_COLORS = re.compile(r"\b(?:{})\b".format("|".join(_NAMES)))
 _BETWEEN = re.compile(r"[\W_]+")
 
 
@@ -175,23 +176,53 @@ def as_json(attributes: dict[str, str]) -> str:
 def items_of(library: Library, photo: int) -> list[Item]:
     """The items that a photo shows."""
     found = library.rows("SELECT name, title, attributes FROM item WHERE photo = ? ORDER BY id", photo)
-    return [Item(name, title, "", msgspec.json.decode(attributes)) for name, title, attributes in found]
+    return [item_of(*row) for row in found]
 
 
-def without_variants(library: Library, hits: Sequence[Hit]) -> list[tuple[Hit, int]]:
-    """One hit of each thing, the best, and how many variants of it were left out.
+def item_of(name: str, title: str, attributes: str) -> Item:
+    return Item(name, title, "", msgspec.json.decode(attributes))
+
+
+def without_variants(library: Library, hits: Sequence[Hit], top: int | None = None) -> list[tuple[Hit, int]]:
+    """One hit of each thing, the best, for the first `top` things; and how many variants of it the catalog has.
 
     Items are variants of one thing that a group says to be, or whose titles differ in attributes and colors alone.
     """
-    left_out: dict[object, int] = {}
-    kept: list[tuple[object, Hit]] = []
+    kept: dict[object, tuple[Hit, list[Item]]] = {}
     for hit in hits:
         items = items_of(library, hit.photo)
-        thing = thing_of(items[0]) if items else hit.photo
-        if thing not in left_out:
-            kept.append((thing, hit))
-        left_out[thing] = left_out.get(thing, -1) + 1
-    return [(hit, left_out[thing]) for thing, hit in kept]
+        kept.setdefault(thing_of(items[0]) if items else hit.photo, (hit, items))
+        if len(kept) == top:
+            break
+    return [(hit, variants(library, items[0], hit.photo) if items else 0) for hit, items in kept.values()]
+
+
+def variants(library: Library, item: Item, photo: int) -> int:
+    """Other photos that are there and show the thing of which an item is a variant."""
+    thing = thing_of(item)
+    where, part = ("attributes", as_text(thing[1])) if isinstance(thing, tuple) else ("title", common(item, str(thing)))
+    rows = library.rows(
+        f"SELECT photo, name, title, attributes FROM item WHERE photo != ? AND instr(lower({where}), lower(?)) "
+        "AND photo IN (SELECT photo FROM file WHERE NOT gone)",
+        photo,
+        part,
+    )
+    return len({shown for shown, *other in rows if thing_of(item_of(*other)) == thing})
+
+
+def as_text(value: str) -> str:
+    """As it stands within JSON."""
+    return msgspec.json.encode(value).decode()
+
+
+def common(item: Item, thing: str) -> str:
+    """The longest word that all titles of a thing hold in letters that SQLite compares: it spares reading the rest.
+
+    >>> common(Item("7", "Linen Größe, navy", "", {}), "linen größe"), common(Item("7", "Straße", "", {}), "strasse")
+    ('linen', '')
+    """
+    words = re.findall("[a-z0-9]+", thing, re.ASCII)
+    return max((word for word in words if word in item.title.lower()), key=len, default="")
 
 
 def thing_of(item: Item) -> object:
