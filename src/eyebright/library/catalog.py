@@ -200,29 +200,25 @@ def without_variants(library: Library, hits: Sequence[Hit], top: int | None = No
 def variants(library: Library, item: Item, photo: int) -> int:
     """Other photos that are there and show the thing of which an item is a variant."""
     thing = thing_of(item)
-    where, part = ("attributes", as_text(thing[1])) if isinstance(thing, tuple) else ("title", common(item, str(thing)))
+    words = common(thing[1], thing[1]) if isinstance(thing, tuple) else common(str(thing), item.title)
+    some = "AND photo IN (SELECT rowid FROM text WHERE text MATCH ?)" if words else ""  # spares reading the rest
     rows = library.rows(
-        f"SELECT photo, name, title, attributes FROM item WHERE photo != ? AND instr(lower({where}), lower(?)) "
-        "AND photo IN (SELECT photo FROM file WHERE NOT gone)",
+        "SELECT photo, name, title, attributes FROM item "
+        f"WHERE photo != ? {some} AND EXISTS (SELECT 1 FROM file WHERE file.photo = item.photo AND NOT gone)",
         photo,
-        part,
+        *([words] if words else []),
     )
     return len({shown for shown, *other in rows if thing_of(item_of(*other)) == thing})
 
 
-def as_text(value: str) -> str:
-    """As it stands within JSON."""
-    return msgspec.json.encode(value).decode()
+def common(thing: str, title: str) -> str:
+    """A query of words that all variants hold, of those in letters that are folded in one way alone.
 
-
-def common(item: Item, thing: str) -> str:
-    """The longest word that all titles of a thing hold in letters that SQLite compares: it spares reading the rest.
-
-    >>> common(Item("7", "Linen Größe, navy", "", {}), "linen größe"), common(Item("7", "Straße", "", {}), "strasse")
-    ('linen', '')
+    >>> common("linen shirt größe", "Linen shirt, Größe navy"), common("strasse", "Straße")
+    ('"linen" "shirt"', '')
     """
-    words = re.findall("[a-z0-9]+", thing, re.ASCII)
-    return max((word for word in words if word in item.title.lower()), key=len, default="")
+    words = [word for word in _BETWEEN.split(thing.casefold()) if word and word.isascii() and word in title.lower()]
+    return " ".join(f'"{word}"' for word in words)
 
 
 def thing_of(item: Item) -> object:
@@ -235,6 +231,7 @@ def thing_of(item: Item) -> object:
     if group:
         return group, item.attributes[group]
     title = item.title.casefold()
-    for value in sorted(item.attributes.values(), key=len, reverse=True):
-        title = re.sub(rf"\b{re.escape(value.casefold())}\b", " ", title)
+    for value in sorted(map(str.casefold, item.attributes.values()), key=len, reverse=True):
+        if value in title:  # most are not, and making an expression takes long
+            title = re.sub(rf"\b{re.escape(value)}\b", " ", title)
     return _BETWEEN.sub(" ", _COLORS.sub(" ", title)).strip() or item.name
