@@ -8,7 +8,7 @@ from PIL import Image
 
 from eyebright.library import Library
 from eyebright.library.unrelated import Null, keep, place
-from pictures import encoded, plain
+from pictures import color_model, encoded, plain
 
 PLAIN = ("--model", "colors.onnx", "--trust")
 
@@ -52,7 +52,7 @@ def test_a_catalog_is_judged(shop, tmp_path):
     assert "1 queries, 2 shown" in ended.out
     assert "not read: lost.png" in ended.err
     (told,) = found(shop("search", "--evaluate", "queries.csv", *PLAIN, "--format", "json"))
-    assert set(told) == {"queries", "k", "embedding", "colors", "chance"}
+    assert set(told) == {"queries", "left_out", "k", "embedding", "colors", "chance"}
     assert set(told["embedding"]["map"]) == {"value", "low", "high", "n", "method"}
 
 
@@ -70,6 +70,74 @@ def test_what_is_not_near_enough_is_not_similar(shop):
     assert told["cutoff"] == pytest.approx(0.985, abs=1e-3)
     assert "blue.png" in shop("search", "--like", "1", "--where", "color=blue", "--all").out
     assert "blue.png" in shop("search", "--like", "1", "--unlike", "2", "--where", "color=blue").out
+
+
+def test_filters_alone_show_all_of_these_the_newest_first(shop, tmp_path):
+    (tmp_path / "more").mkdir()
+    for name in ("IMG_20210301", "IMG_20210501", "IMG_20220501"):
+        (tmp_path / "more" / f"{name}.png").write_bytes(encoded(plain("red", 60 + int(name[6:8]))))
+    (tmp_path / "more" / "IMG_20210501.png").write_bytes(encoded(plain("green", 70)))
+    shop("index", "more", *PLAIN)
+    shown = [hit["source"][-12:] for hit in found(shop("search", "--where", "taken=2021", "--format", "json"))]
+    assert shown == ["20210501.png", "20210301.png"]
+
+
+def test_variants_do_not_crowd_out_other_things(shop, tmp_path):
+    """Sixty colors of one shirt are one thing; ten are asked for, and there are six."""
+    rows = ["id,title,image,style"]
+    for number in range(60):
+        (tmp_path / f"v{number}.png").write_bytes(encoded(plain("red", 100 + number)))
+        rows.append(f"v{number},Wool shirt {('red', 'navy')[number % 2]},v{number}.png,casual")
+    for number in range(5):
+        (tmp_path / f"o{number}.png").write_bytes(encoded(plain("blue", 100 + number)))
+        rows.append(f"o{number},Thing of kind {'abcde'[number]},o{number}.png,casual")
+    (tmp_path / "shirts.csv").write_text("\n".join(rows))
+    assert shop("index", "--catalog", "shirts.csv", *PLAIN, "--library", "shirts").code == 0
+    hits = found(shop("search", "--image", "v0.png", *PLAIN, "--library", "shirts", "--all", "--format", "json"))
+    assert len(hits) == 6
+    assert hits[0]["variants"] == 59
+    (first,) = found(shop("search", "--like", "1", "--top", "1", "--library", "shirts", "--format", "json"))
+    assert first["variants"] == 59
+
+
+def test_answers_of_teaching_and_judging_go_to_a_file(shop, tmp_path):
+    (tmp_path / "queries.csv").write_text("image,relevant\nred.png,1;2\n")
+    (tmp_path / "b.png").write_bytes(encoded(plain("blue", 20)))
+    assert shop("search", "--evaluate", "queries.csv", *PLAIN, "-o", "judged.txt").out == ""
+    assert (tmp_path / "judged.txt").read_text().startswith("1 queries, 10 shown")
+    assert shop("search", "--teach", "mug", "blue.png", "b.png", *PLAIN, "-o", "taught.txt").out == ""
+    assert (tmp_path / "taught.txt").read_text().startswith("Learned mug")
+
+
+def test_queries_with_nothing_else_to_find_are_left_out(shop, tmp_path):
+    (tmp_path / "queries.csv").write_text("image,relevant\nred.png,1;2\nblue.png,3\n")
+    ended = shop("search", "--evaluate", "queries.csv", "--top", "2", *PLAIN)
+    assert ended.out.startswith("1 queries, 2 shown")
+    assert "1 more have nothing to find but themselves" in ended.out
+    assert "embedding  0.500 (0.500 to 0.500)" in ended.out
+    (tmp_path / "queries.csv").write_text("image,relevant\nblue.png,3\n")
+    assert "Of no query is anything relevant" in shop("search", "--evaluate", "queries.csv", *PLAIN).err
+
+
+@pytest.mark.parametrize(("form", "text"), [("text", "caf\\xe9.png"), ("json", "caf"), ("html", "caf\\xe9.png")])
+def test_a_name_that_is_not_utf8_is_written(shop, tmp_path, form, text):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "caf\udce9.png").write_bytes(encoded(plain("red", 60)))
+    shop("index", "more", *PLAIN)
+    assert shop("search", "more", "--format", form, "-o", "found").code == 0
+    assert text in (tmp_path / "found").read_text(encoding="utf-8")
+    assert "more/caf" in shop("search", "caf\udce9").out
+
+
+def test_a_raw_file_is_seen_by_its_preview(shop, tmp_path):
+    picture = encoded(plain("blue", 400, 300), "JPEG")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "x.cr2").write_bytes(b"II*\0" + bytes(60) + picture)
+    assert shop("index", "more", *PLAIN).code == 0
+    first, second = found(shop("search", "--image", "more/x.cr2", *PLAIN, "--top", "2", "--format", "json"))
+    assert {first["id"], second["id"]} == {3, 4}
+    page = shop("search", "--image", "more/x.cr2", *PLAIN, "--top", "2", "--format", "html").out
+    assert "no picture" not in page
 
 
 def test_by_look(shop, tmp_path):
@@ -119,6 +187,28 @@ def test_a_label_is_taught_and_kept_as_a_word_of_yours(shop, tmp_path):
     assert again["label"] == "my mug"
 
 
+def test_a_label_is_taught_again_from_what_you_said(shop, tmp_path):
+    """Also by a model that never saw one of the photos, since it is gone."""
+    (tmp_path / "more").mkdir()
+    for number in range(3):
+        (tmp_path / "more" / f"b{number}.png").write_bytes(encoded(plain("blue", 20 + number)))
+    shop("index", "more", *PLAIN)
+    for number in range(3):
+        shop("correct", f"more/b{number}.png", "--is", "it's mine")
+    with Library() as library, library.writing() as connection:
+        gone = "SELECT photo FROM file WHERE path LIKE '%b2.png'"
+        connection.execute(f"DELETE FROM embedding WHERE photo IN ({gone})")
+    ended = shop("search", "--teach", "it's mine", *PLAIN)
+    assert ended.out.startswith("Learned it's mine from 2 examples")
+    assert """See them: eyebright search 'it'"'"'s mine'.""" in ended.out
+
+
+def test_a_label_that_is_refused_is_not_kept(shop, tmp_path):
+    (tmp_path / "b.png").write_bytes(encoded(plain("blue", 20)))
+    assert shop("search", "--teach", "m" * 250, "blue.png", "b.png", *PLAIN).code == 2
+    assert "taught" not in shop("library", "status").out
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -130,12 +220,33 @@ def test_a_label_is_taught_and_kept_as_a_word_of_yours(shop, tmp_path):
         (("--image", "red.png", "--explain"), "gives no features"),
         (("--evaluate", "nowhere.csv"), "nowhere.csv cannot be read as CSV: no such file"),
         (("shirt", "--where", "size=XL"), "No photo has a size"),
+        (("shirt", "--where", "camera=\udcff"), "camera=\\xff is not text"),
+        (("--teach", "m" * 250, "red.png", "blue.png"), "1 to 200 letters"),
+        (("--teach", " ", "red.png", "blue.png"), "1 to 200 letters"),
+        (("--teach", "", "red.png", "blue.png"), "1 to 200 letters"),
+        (("--teach", "\udcff", "red.png", "blue.png"), "not plain text"),
+        (("--teach", "mug", "red.png", "./red.png"), "2 different examples"),
+        (("--teach", "mug"), "2 different examples"),
+        (("--teach", "mug", "red.png", "--format", "html"), "text and json"),
+        (("--evaluate", "products.csv", "--format", "html"), "text and json"),
+        (("--like", "9" * 20), f"has no photo {'9' * 20}"),
+        (("--like", "²"), "² is no file"),
+        (("--image", "red.png", "--crop", "nan,0,1,1"), "nan,0,1,1 is no such box"),
+        (("--image", "red.png", "--crop", "inf,0,1,1"), "inf,0,1,1 is no such box"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(shop, words, why):
     ended = shop("search", *words, *PLAIN)
     assert ended.code == 2
     assert why in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_a_model_that_compares_no_pictures_indexes_none(shop, tmp_path):
+    (tmp_path / "names.onnx").write_bytes(color_model(embedding=False))
+    ended = shop("index", "--catalog", "products.csv", "--model", "names.onnx", "--trust")
+    assert ended.code == 2
+    assert "has no embedding output" in ended.err
     assert ended.err.count("\n") == 1
 
 

@@ -91,6 +91,15 @@ def test_a_search_that_cannot_be_meant(towers, arguments, sentence):
     assert ended.err.count("\n") == 1
 
 
+def test_a_picture_beside_free_text_needs_the_model_file(towers):
+    """The model that ships saw nothing here, and nobody asked for it."""
+    for more in (("--image", "holiday/red.png"), ("--explain",)):
+        ended = towers("search", "red", *more, *TEXT)
+        assert ended.code == 2
+        assert f"{more[0]} beside --text needs the model file that was imported with clip-text.onnx" in ended.err
+    assert "gives no features" in towers("search", "red", "--explain", "--model", "clip.onnx", "--trust", *TEXT).err
+
+
 def test_a_text_file_is_no_model_file(towers):
     ended = towers("predict", "holiday/red.png", "--model", "clip-text.onnx")
     assert ended.code == 2

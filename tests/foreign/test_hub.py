@@ -77,6 +77,19 @@ def test_what_cannot_be_fetched_is_a_sentence(
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_models_of_different_names_lie_apart(server: Server) -> None:
+    assert hub.fetched("hf:a--b/c") != hub.fetched("hf:a/b--c")
+    assert "https://huggingface.co/a/b--c/resolve/main/config.json" in server.asked
+
+
+def test_a_model_need_not_say_how_its_tokenizer_is_set(server: Server) -> None:
+    server.other["tokenizer_config.json"] = urllib.error.HTTPError(AT, 404, "Not Found", Message(), None)
+    folder = hub.fetched(NAME)
+    assert (folder / "tokenizer_config.json").read_text() == "{}"
+    hub.fetched(NAME)
+    assert len(server.asked) == len(hub.FILES)
+
+
 def test_a_cache_that_cannot_be_written_is_a_sentence(server: Server, tmp_path: Path) -> None:
     (tmp_path / "huggingface").write_text("a file")
     with pytest.raises(CannotWrite, match="cannot be written"):

@@ -122,6 +122,21 @@ def test_variants_of_one_shirt_are_one_hit(library, shop, recognizer):
     assert [(hit.path, others) for hit, others in without_variants(library, hits)] == [("1", 1), ("3", 0)]
 
 
+@pytest.mark.parametrize("attributes", ["", 'a "b"'])
+def test_variants_are_counted_in_the_catalog(library, shop, recognizer, attributes):
+    """Not among what was found; those whose files are gone do not count."""
+    quoted = '"{}"'.format(attributes.replace('"', '""'))
+    titles = ("Größe shirt, red", "GRÖSSE Shirt blue", "Größe shirt green")
+    lines = [f'{at},"{title}",{color}.png,{quoted}' for at, (title, color) in enumerate(zip(
+        titles, ("red", "blue", "green"), strict=True))]  # fmt: skip
+    (shop / "products.csv").write_text("\n".join(["id,title,image,group", *lines]))
+    indexed(library, shop, recognizer)
+    assert without_variants(library, [Hit(1, "1", 0.9)]) == [(Hit(1, "1", 0.9), 2)]
+    (shop / "green.png").unlink()
+    indexed(library, shop, recognizer)
+    assert without_variants(library, [Hit(1, "1", 0.9)], top=1) == [(Hit(1, "1", 0.9), 1)]
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
@@ -131,6 +146,8 @@ def test_variants_of_one_shirt_are_one_hit(library, shop, recognizer):
         (Item("1", "Mug", "", {"group": "a"}), Item("2", "Mug", "", {"group": "b"}), False),
         (Item("1", "Mug", "", {"Parent": "a"}), Item("2", "Cup", "", {"Parent": "a"}), True),
         (Item("1", "Linen shirt", "", {}), Item("2", "Linen skirt", "", {}), False),
+        (Item("1", "Linen shirt", "", {}), Item("2", "Shirt", "", {}), False),
+        (Item("1", "Mug", "", {"style": "casual"}), Item("2", "Cup", "", {"style": "casual"}), False),
     ],
 )
 def test_what_is_a_variant(one, other, same):
@@ -178,7 +195,8 @@ def test_a_query_never_finds_itself(library, shop, recognizer):
         ("image,relevant\nred.png,99\n", "line 2: no item of the catalog has the id 99"),
         ("image,color\nred.png,plaid\n", "line 2: no item of the catalog has color=plaid"),
         ("image\nred.png\n", "no item of the catalog has such attributes"),
-        ("image,color\nnowhere.png,red\n", "no query whose picture can be read"),
+        ("image,color\nnowhere.png,red\n", r"no query whose picture can be read: .*nowhere.png: no such file"),
+        ("color,image\nred\n", "line 2 has no image"),
     ],
 )
 def test_queries_that_cannot_be_meant(library, shop, recognizer, text, why):

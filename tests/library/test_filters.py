@@ -62,6 +62,8 @@ def chosen(library, *wheres):
         (("taken>=2023-08",), [2]),
         (("taken<=2023-07",), [1]),
         (("taken>2023",), []),
+        (("taken!=2023-07",), [2, 3]),
+        (("taken<2023-07-01 10:31",), [1]),
         (("camera=canon",), [1]),
         (("camera!=canon",), [2, 3]),
         (("width>400", "width<=800"), [2]),
@@ -69,6 +71,8 @@ def chosen(library, *wheres):
         (("album=summer",), [1]),
         (("album!=summer",), [2, 3]),
         (("format=JPEG",), [1]),
+        (("format=jpg",), [1]),
+        (("format!=jpg",), [2, 3]),
         (("color=red",), [1, 3]),
         (("color!=red",), [2]),
         (("price<50",), [1]),
@@ -89,6 +93,61 @@ def test_what_is_gone_is_not_chosen(library):
     assert chosen(library, "kind=picture") == [2]
 
 
+def test_where_a_photo_was_is_not_where_it_is(library):
+    with library.writing() as connection:
+        connection.execute("INSERT INTO file (path, photo, size, changed, gone) VALUES ('/old/a.jpg', 1, 1, 1, 1)")
+    assert chosen(library, "path=/old/") == []
+    assert chosen(library, "path!=/old/") == [1, 2, 3]
+    assert chosen(library, "path=/trip/caf\udce9") == []
+
+
+def of_items(library, *attributes):
+    with library.writing() as connection:
+        connection.executemany(
+            "INSERT INTO item (catalog, name, photo, title, attributes) VALUES ('/shop/a.csv', ?, ?, 't', ?)",
+            [(str(number), number, json.dumps(has)) for number, has in enumerate(attributes, 1)],
+        )
+
+
+@pytest.mark.parametrize(
+    ("where", "photos"),
+    [
+        ("price<50", []),
+        ("price>1000", [1]),
+        ("price=50", [2, 3]),
+        ("price=50.0", [2, 3]),
+        ("price!=50", [1]),
+        ("price=1,299", [1]),
+    ],
+)
+def test_numbers_are_compared_as_numbers(library, where, photos):
+    of_items(library, {"price": "1,299.00"}, {"price": "50.00"}, {"price": "EUR 50"})
+    assert chosen(library, where) == photos
+
+
+def test_what_is_not_said_is_not_equal(library):
+    of_items(library, {"color": "red"}, {"color": "blue"}, {"size": "XL"})
+    assert chosen(library, "color!=red") == [2, 3]
+
+
+@pytest.mark.parametrize("name", ['the "size"', "back\\slash", "a.b", "$"])
+def test_an_attribute_may_have_any_name(library, name):
+    of_items(library, {name: "XL"}, {name: "3"})
+    assert (chosen(library, f"{name}=xl"), chosen(library, f"{name}<4")) == ([1], [2])
+
+
+def test_the_format_of_a_phone_is_known_by_its_ending(library):
+    with library.writing() as connection:
+        connection.execute("UPDATE photo SET format = 'heif' WHERE id = 2")
+    assert chosen(library, "format=HEIC") == [2]
+
+
+def test_more_than_fifty_are_refused(library):
+    assert chosen(library, *["width>0"] * 50) == [1, 2, 3]
+    with pytest.raises(BadRequest, match="50 times, not 1,100"):
+        some(library, ["width>0"] * 1100)
+
+
 @pytest.mark.parametrize(
     ("where", "why"),
     [
@@ -97,6 +156,12 @@ def test_what_is_gone_is_not_chosen(library):
         ("width=wide", "a number; wide is none"),
         ("camera<3", "camera takes = or !="),
         ("=3", "NAME=VALUE"),
+        ("width<nan", "a number; nan is none"),
+        ("width<inf", "a number; inf is none"),
+        ("taken>=yesterday", "yesterday is none"),
+        ("taken=2023-13", "2023-13 is none"),
+        ("taken=20", "20 is none"),
+        ("camera=\udcff", r"camera=\\xff is not text"),
     ],
 )
 def test_what_cannot_be_meant(library, where, why):

@@ -23,6 +23,13 @@ def test_the_part_is_where_the_thing_is(photos, recognizer, tmp_path):
         assert found.score > 0.3
 
 
+def test_a_raw_file_has_a_part_in_its_preview(photos, recognizer, tmp_path):
+    data = (photos / "cat.jpg").read_bytes()
+    (tmp_path / "cat.NEF").write_bytes(b"II*\0" + bytes(60) + data)
+    query = recognizer.embed(Image.open(photos / "cat.jpg"))
+    assert part(recognizer, query, str(tmp_path / "cat.NEF")) == part(recognizer, query, str(photos / "cat.jpg"))
+
+
 def test_a_model_without_features_cannot_say(tmp_path):
     (tmp_path / "red.png").write_bytes(encoded(plain("red", 40)))
     with pytest.raises(BadRequest, match="gives no features"):

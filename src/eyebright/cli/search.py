@@ -1,7 +1,8 @@
 """`eyebright search`: photos of the library by a picture, by words, or by both."""
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from eyebright.library.search import Floats, Hit
     from eyebright.recognize import Recognizer
 
-SPARE = 5
-"""So many times as many are asked for where variants of one thing are left out."""
+MORE = 5
+"""So many times as many are fetched again, where variants of few things came."""
+LONGEST_ID = 18
+"""Digits."""
 
 
 class Asked(NamedTuple):
@@ -125,25 +128,33 @@ def command(
     from eyebright.cli import search_answers
     from eyebright.library import Library
     from eyebright.library.filters import some
+    from eyebright.recognize.sources import name_of
 
     if output:
         options.must_be_free(output, force)
+    if form == "html" and (teach is not None or evaluate):
+        raise BadRequest(
+            "--format html is a contact sheet of what was found; --teach and --evaluate have text and json."
+        )
+    code = 0
     with Library(folder) as library:
-        if teach:
-            return search_answers.taught(library, teach, words, form, how)
-        asked = Asked(" ".join(words), text_file, image, crop, like, unlike, top, some(library, where))
-        if evaluate:
-            return search_answers.judged(library, asked, evaluate, form, how)
-        check(asked, by, explain)
-        found = sought(library, asked, by, explain, SPARE if not variants else 1, how)
-        near = found.near if also_unlike or found.cutoff is None else found.similar
-        shown = told(library, near, asked.top, variants, found, explain)
-        answer = search_answers.answer(shown, found.near, found.cutoff, asked, form)
+        if teach is not None:
+            answer = search_answers.taught(library, teach, words, form, how)
+        else:
+            text = name_of(" ".join(words))  # as the library has names that are not UTF-8
+            asked = Asked(text, text_file, image, crop, like, unlike, top, some(library, where))
+            if evaluate:
+                answer, code = search_answers.judged(library, asked, evaluate, form, how)
+            else:
+                check(asked, by, explain)
+                found = sought(library, asked, by, explain, how)
+                shown, near = told(library, found, asked.top, also_unlike, variants, explain)
+                answer = search_answers.answer(shown, near, found.cutoff, asked, form)
     if output:
-        options.write_bytes(output, (answer + "\n").encode())
+        options.write_bytes(output, (answer + "\n").encode(errors="replace"))
     else:
         click.echo(answer)
-    return 0
+    return code
 
 
 def check(asked: Asked, by: str, explain: bool) -> None:
@@ -159,74 +170,116 @@ def check(asked: Asked, by: str, explain: bool) -> None:
 
 
 class Sought(NamedTuple):
-    """What was found."""
+    """What is looked for."""
 
-    near: "list[Hit]"
-    """The nearest, or those that words are true of."""
+    nearest: "Callable[[int], list[Hit]]"
+    """So many of the nearest, or of those that words are true of."""
     cutoff: float | None = None
     """The score from which on a photo is similar, where the library can tell."""
     query: "Floats | None" = None
     recognizer: "Recognizer | None" = None
 
-    @property
-    def similar(self) -> "list[Hit]":
-        return [hit for hit in self.near if self.cutoff is None or hit.score >= self.cutoff]
 
-
-def sought(library: "Library", asked: Asked, by: str, explain: bool, spare: int, how: dict[str, Any]) -> Sought:
+def sought(library: "Library", asked: Asked, by: str, explain: bool, how: dict[str, Any]) -> Sought:
     """The photos that are asked for."""
     from eyebright.library import search, unrelated
 
-    count = asked.top * spare
+    text, some = asked.text, asked.some
     if not asked.pictures and not asked.text_file:
-        return Sought(search.by_words(library, asked.text, count, asked.some))
+        if not text.strip() and some.values:
+            return Sought(lambda count: listed(library, some, count))
+        return Sought(lambda count: search.by_words(library, text, count, some))
     if by == "look":
         looks = [look_of(library, photo) for photo in asked.like]
         looks += [look_at(asked.image, asked.crop)] if asked.image else []
-        away = [look_of(library, photo) for photo in asked.unlike]
-        query = search.between(looks, away)
-        return Sought(search.by_look(library, query, count, asked.text, asked.some))
-    recognizer = options.recognizer(100, **how) if asked.image or explain or how.get("model") else None
-    near, text = [], asked.text
+        look = search.between(looks, [look_of(library, photo) for photo in asked.unlike])
+        return Sought(lambda count: search.by_look(library, look, count, text, some))
+    near: list[Floats] = []
     if asked.text_file:
-        from eyebright.library import freetext
-        from eyebright.recognize import load_text
-
-        if not text.strip():
-            raise BadRequest("--text FILE reads the words as free text; say some.")
-        tower = load_text(asked.text_file, trust=how["trust"])
-        model = freetext.model_of(library, tower, recognizer.model.sha256 if recognizer else None)
-        near += list(tower.embed([text]))
+        model, recognizer, near = by_text(library, asked, explain, how)
         text = ""
     else:
+        recognizer = options.recognizer(100, **how) if asked.image or explain or how.get("model") else None
         model = model_of(library, recognizer)
     near += [vector_of(library, model, photo) for photo in asked.like]
     if asked.image and recognizer:
         near.append(seen(recognizer, asked.image, asked.crop))
     query = search.between(near, [vector_of(library, model, photo) for photo in asked.unlike])
     null = unrelated.null(library, model) if len(near) == 1 and not asked.unlike and not asked.text_file else None
-    found = search.by_picture(library, model, query, count, text, asked.some)
-    return Sought(found, null.cutoff() if null else None, query, recognizer)
+    cutoff = null.cutoff() if null else None
+    return Sought(lambda count: search.by_picture(library, model, query, count, text, some), cutoff, query, recognizer)
+
+
+def by_text(
+    library: "Library", asked: Asked, explain: bool, how: dict[str, Any]
+) -> "tuple[int, Recognizer | None, list[Floats]]":
+    """The model that a text encoder belongs to; that of --model, where one is named; the embedding of the words."""
+    from eyebright.library import freetext
+    from eyebright.recognize import load_text
+
+    if not asked.text.strip():
+        raise BadRequest("--text FILE reads the words as free text; say some.")
+    tower = load_text(str(asked.text_file), trust=how["trust"])
+    recognizer = options.recognizer(100, **how) if how.get("model") else None
+    model = freetext.model_of(library, tower, recognizer.model.sha256 if recognizer else None)
+    if (asked.image or explain) and not recognizer:
+        name = library.value("SELECT name FROM model WHERE id = ?", model)
+        raise BadRequest(
+            f"{'--image' if asked.image else '--explain'} beside --text needs the model file that was imported with "
+            f"{asked.text_file}, by which {name} saw this library: --model MODEL."
+        )
+    return model, recognizer, list(tower.embed([asked.text]))
+
+
+def listed(library: "Library", some: "Some", count: int) -> "list[Hit]":
+    """Photos of which nothing more is asked, the newest first."""
+    from eyebright.library.search import Hit, path_of
+
+    rows = library.rows(
+        f"SELECT id FROM photo WHERE id IN ({some.sql}) ORDER BY taken IS NULL, taken DESC, id LIMIT ?",
+        *some.values,
+        count,
+    )
+    return [Hit(photo, path_of(library, photo), 1.0) for (photo,) in rows.fetchall()]
 
 
 def told(
-    library: "Library", hits: "Sequence[Hit]", top: int, variants: bool, found: Sought, explain: bool
-) -> list[Shown]:
-    """Hits with their items and parts, one of each thing unless `variants`."""
-    from eyebright.library.catalog import items_of, without_variants
+    library: "Library", found: Sought, top: int, also_unlike: bool, variants: bool, explain: bool
+) -> "tuple[list[Shown], list[Hit]]":
+    """Hits with their items and parts, one of each thing unless `variants`; and the nearest, similar or not."""
+    from eyebright.library.catalog import items_of
+
+    each, near = things(library, found, top, also_unlike, variants)
+    shown = [Shown(hit, items_of(library, hit.photo), others, place(found, hit, explain)) for hit, others in each]
+    return shown, near
+
+
+def things(
+    library: "Library", found: Sought, top: int, also_unlike: bool, variants: bool
+) -> "tuple[list[tuple[Hit, int]], list[Hit]]":
+    """The first `top` things with how many variants each has, fetching until there are so many or no more."""
+    from eyebright.library.catalog import without_variants
+
+    count = top
+    while True:
+        near = found.nearest(count)
+        similar = [hit for hit in near if also_unlike or found.cutoff is None or hit.score >= found.cutoff]
+        each = [(hit, 0) for hit in similar] if variants else without_variants(library, similar, top)
+        if len(each) >= top or len(similar) < count:
+            return each, near
+        count *= MORE
+
+
+def place(found: Sought, hit: "Hit", explain: bool) -> "Part | None":
+    """Which part of a photo is alike; none of one that went, or of a film."""
     from eyebright.library.matching import part
 
-    each = [(hit, 0) for hit in hits] if variants else without_variants(library, hits)
-    shown = []
-    for hit, others in each[:top]:
-        place = None
-        if explain and found.recognizer and found.query is not None and not hit.time_s:
-            try:
-                place = part(found.recognizer, found.query, hit.path)
-            except BadPicture:  # it went, or it is a film
-                place = None
-        shown.append(Shown(hit, items_of(library, hit.photo), others, place))
-    return shown
+    if not explain or not found.recognizer or found.query is None or hit.time_s:
+        return None
+    try:
+        return part(found.recognizer, found.query, hit.path)
+    except BadPicture:
+        return None
 
 
 def model_of(library: "Library", recognizer: "Recognizer | None") -> int:
@@ -248,7 +301,9 @@ def photo_of(library: "Library", photo: str) -> int:
     """The id of a photo of the library, by its id or by its path."""
     from eyebright.library.photos import identity_of
 
-    if photo.isdigit() and not os.path.exists(photo):
+    if photo.isdecimal() and not os.path.exists(photo):
+        if len(photo) > LONGEST_ID:
+            raise BadRequest(f"The library has no photo {photo}.")
         return int(photo)
     found = library.value("SELECT id FROM photo WHERE identity = ?", identity_of(library, photo))
     if found is None:
@@ -285,9 +340,10 @@ def look_at(image: str, crop: str | None) -> "Floats":
 def picture_of(image: str, crop: str | None) -> "Image":
     """A picture from anywhere, or a part of it. Raises BadPicture, BadRequest."""
     from eyebright import images
+    from eyebright.library.raw import picture_data
 
     try:
-        picture = images.decode(images.read_file(image))
+        picture = images.decode(picture_data(image))
     except BadPicture as error:
         raise BadPicture(f"{image}: {error}") from None
     return picture.crop(box(crop, *picture.size)) if crop else picture
@@ -301,6 +357,8 @@ def box(text: str, width: int, height: int) -> tuple[int, int, int, int]:
     """
     try:
         x, y, w, h = (float(part) for part in text.split(","))
+        if not all(map(math.isfinite, (x, y, w, h))):
+            raise ValueError(text)
     except ValueError:
         raise BadRequest(f"--crop takes X,Y,W,H, as 10,20,200,100 or 0.5,0,0.5,1; {text} is no such box.") from None
     if max(x, y, w, h) <= 1:

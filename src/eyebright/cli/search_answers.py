@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,15 @@ from eyebright.cli import options
 from eyebright.errors import BadPicture, BadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from eyebright.cli.search import Asked, Shown
     from eyebright.evaluation.intervals import Interval
     from eyebright.library import Library
     from eyebright.library.matching import Part
-    from eyebright.library.search import Hit
+    from eyebright.library.retrieval import Quality
+    from eyebright.library.search import Floats, Hit
+    from eyebright.recognize import Recognizer
 
 SIDE = 180
 """Pixels of a small picture on a contact sheet."""
@@ -30,6 +33,13 @@ ul.pictures li { width: clamp(8rem, 45%, 180px); }
 ul.pictures img { max-width: 100%; height: auto; }
 .asked { margin-bottom: 1.5rem; }
 """
+
+
+def printable(text: str) -> str:
+    """Text on one line, whatever bytes a name has."""
+    from eyebright.recognize.sources import name_of
+
+    return options.one_line(name_of(text))
 
 
 def answer(shown: "list[Shown]", near: "Sequence[Hit]", cutoff: float | None, asked: "Asked", form: str) -> str:
@@ -45,11 +55,11 @@ def answer(shown: "list[Shown]", near: "Sequence[Hit]", cutoff: float | None, as
 def line(one: "Shown") -> str:
     hit = one.hit
     at = f" at {hit.time_s:g} s" if hit.time_s else ""
-    why = f"  ({options.one_line(hit.why)})" if hit.why else ""
-    items = "".join(f"  [{options.one_line(f'{item.name} {item.title}'.strip())}]" for item in one.items[:1])
+    why = f"  ({printable(hit.why)})" if hit.why else ""
+    items = "".join(f"  [{printable(f'{item.name} {item.title}'.strip())}]" for item in one.items[:1])
     more = f"  +{one.variants} variants" if one.variants else ""
     part = f"  alike: {in_words(one.part)}" if one.part else ""
-    return f"{hit.score:.3f}  {hit.photo:>6}  {options.one_line(hit.path)}{at}{items}{more}{why}{part}"
+    return f"{hit.score:.3f}  {hit.photo:>6}  {printable(hit.path)}{at}{items}{more}{why}{part}"
 
 
 def in_words(part: "Part") -> str:
@@ -70,9 +80,9 @@ def in_words(part: "Part") -> str:
 
 def as_json(one: "Shown") -> dict[str, Any]:
     hit = one.hit
-    found: dict[str, Any] = {"source": options.one_line(hit.path), "id": hit.photo, "score": hit.score}
+    found: dict[str, Any] = {"source": printable(hit.path), "id": hit.photo, "score": hit.score}
     if hit.why:
-        found["why"] = hit.why
+        found["why"] = printable(hit.why)
     if hit.time_s:
         found["time_s"] = hit.time_s
     if one.items:
@@ -85,7 +95,7 @@ def as_json(one: "Shown") -> dict[str, Any]:
 
 
 def nothing(near: "Sequence[Hit]", cutoff: float | None) -> dict[str, Any]:
-    nearest = [{"source": options.one_line(hit.path), "id": hit.photo, "score": hit.score} for hit in near[:NEAREST]]
+    nearest = [{"source": printable(hit.path), "id": hit.photo, "score": hit.score} for hit in near[:NEAREST]]
     found: dict[str, Any] = {"nothing_similar": True, "nearest": nearest}
     return found if cutoff is None else {**found, "cutoff": round(cutoff, 4)}
 
@@ -95,7 +105,7 @@ def sentence(near: "Sequence[Hit]", cutoff: float | None) -> str:
         return "Nothing was found."
     hit = near[0]
     return (
-        f"Nothing similar was found. The nearest is {options.one_line(hit.path)} ({hit.score:.3f}); "
+        f"Nothing similar was found. The nearest is {printable(hit.path)} ({hit.score:.3f}); "
         f"pictures of other things come up to {cutoff:.3f} near. --all shows the nearest all the same."
     )
 
@@ -119,28 +129,29 @@ def described(asked: "Asked") -> str:
     parts = [asked.text] if asked.text else []
     parts += [f"like {os.path.basename(photo)}" for photo in (*asked.like, *([asked.image] if asked.image else []))]
     parts += [f"unlike {os.path.basename(photo)}" for photo in asked.unlike]
-    return options.one_line(", ".join(parts)) or "Photos"
+    return printable(", ".join(parts)) or "Photos"
 
 
 def small(path: str, alt: str) -> str:
     """A small picture as HTML."""
     from eyebright import htmlpage, images
+    from eyebright.library.raw import picture_data
 
     try:
-        return htmlpage.image(images.decode(images.read_file(path), SIDE), options.one_line(alt), SIDE)
+        return htmlpage.image(images.decode(picture_data(path), SIDE), printable(alt), SIDE)
     except (BadPicture, BadRequest):
         return f'<div class="none" style="width: {SIDE}px; height: {SIDE}px">no picture</div>'
 
 
 def figure(one: "Shown") -> str:
-    name = options.one_line(os.path.basename(one.hit.path))
+    name = printable(os.path.basename(one.hit.path))
     frame = ""
     if one.part:
         left, top, width, height = (f"{100 * value:.1f}%" for value in one.part[:4])
         frame = f'<div class="part" style="left: {left}; top: {top}; width: {width}; height: {height}"></div>'
-    items = "".join(f"{escape(options.one_line(item.title or item.name))}<br>" for item in one.items[:1])
+    items = "".join(f"{escape(printable(item.title or item.name))}<br>" for item in one.items[:1])
     more = f"<br>and {one.variants} variants" if one.variants else ""
-    why = f"<br>{escape(options.one_line(one.hit.why))}" if one.hit.why else ""
+    why = f"<br>{escape(printable(one.hit.why))}" if one.hit.why else ""
     part = f"<br>alike: {in_words(one.part)}" if one.part else ""
     caption = (
         f"<figcaption>{items}{escape(name)}<br>{one.hit.score:.3f}, id {one.hit.photo}{more}{why}{part}</figcaption>"
@@ -148,42 +159,63 @@ def figure(one: "Shown") -> str:
     return f'<li><figure><div class="photo">{small(one.hit.path, name)}{frame}</div>{caption}</figure></li>'
 
 
-def taught(library: "Library", label: str, photos: tuple[str, ...], form: str, how: dict[str, Any]) -> int:
+def taught(library: "Library", label: str, photos: tuple[str, ...], form: str, how: dict[str, Any]) -> str:
     """Learn a label from photos, of the library or not; of those in the library it is kept as your word, too."""
-    from eyebright.cli.search import model_of, seen
+    from eyebright.cli.search import model_of
     from eyebright.library import decisions
     from eyebright.library.photos import identity_of
-    from eyebright.library.search import stored
     from eyebright.library.teach import teach
 
+    if printable(label) != label:
+        raise BadRequest(f"{printable(label)} is no label: it is not plain text.")
     recognizer = options.recognizer(100, **how)
     model = model_of(library, recognizer)
-    examples, said = {}, []
-    for photo in photos:
-        identity = identity_of(library, photo)
-        known = library.value("SELECT id FROM photo WHERE identity = ?", identity)
-        examples[photo] = seen(recognizer, photo, None) if known is None else stored(library, model, int(str(known)))
-        said += [decisions.Said("is", identity, label=label)] if known is not None else []
-    if not photos:
-        rows = "SELECT photo.id FROM said JOIN photo ON photo.identity = said.photo WHERE kind = 'label' AND holds "
-        for (photo,) in library.rows(f"{rows}AND label = ? COLLATE NOCASE", " ".join(label.split())):
-            examples[f"photo {photo}"] = stored(library, model, photo)
+    if photos:
+        names = {identity_of(library, photo): photo for photo in reversed(photos)}
+        known = dict(library.rows("SELECT identity, id FROM photo").fetchall())
+        examples = {
+            photo: example(library, recognizer, model, photo, known.get(who)) for who, photo in reversed(names.items())
+        }
+        said = [decisions.Said("is", who, label=label) for who in names if who in known]
+    else:
+        examples, said = examples_before(library, model, label), []
     lesson = teach(library, model, label, examples)
     if said:
         decisions.record(library, said)
     if form == "json":
-        click.echo(json.dumps({"label": label, "examples": len(examples), "found": lesson.found,
-                               "agreement": round(lesson.agreement, 4)}))  # fmt: skip
-    else:
-        click.echo(
-            f"Learned {label} from {len(examples)} examples; {lesson.found:,} photos look like it. "
-            f'See them: eyebright search "{label}". Wrong ones: eyebright correct PHOTO --not "{label}".'
-        )
-    return 0
+        return json.dumps({"label": label, "examples": len(examples), "found": lesson.found,
+                           "agreement": round(lesson.agreement, 4)})  # fmt: skip
+    name = shlex.quote(label)
+    return (
+        f"Learned {label} from {len(examples)} examples; {lesson.found:,} photos look like it. "
+        f"See them: eyebright search {name}. Wrong ones: eyebright correct PHOTO --not {name}."
+    )
 
 
-def judged(library: "Library", asked: "Asked", queries: str, form: str, how: dict[str, Any]) -> int:
-    """Say how good the search is; 1 where pictures of queries could not be read."""
+def example(library: "Library", recognizer: "Recognizer", model: int, photo: str, known: int | None) -> "Floats":
+    """The embedding of a photo, of the library (by its id) or not."""
+    from eyebright.cli.search import seen
+    from eyebright.library.search import stored
+
+    return seen(recognizer, photo, None) if known is None else stored(library, model, known)
+
+
+def examples_before(library: "Library", model: int, label: str) -> "dict[str, Floats]":
+    """Of photos that you said a label of, as far as a model saw them: some may be gone."""
+    from eyebright.library.search import stored
+
+    rows = library.rows(
+        "SELECT photo.id FROM said JOIN photo ON photo.identity = said.photo "
+        "WHERE said.kind = 'label' AND holds AND label = ? COLLATE NOCASE "
+        "AND photo.id IN (SELECT embedding.photo FROM embedding WHERE model = ?)",
+        " ".join(label.split()),
+        model,
+    )
+    return {f"photo {photo}": stored(library, model, photo) for (photo,) in rows.fetchall()}
+
+
+def judged(library: "Library", asked: "Asked", queries: str, form: str, how: dict[str, Any]) -> tuple[str, int]:
+    """How good the search is, and an exit code: 1 where pictures of queries could not be read."""
     from eyebright.cli.search import model_of
     from eyebright.library import retrieval
 
@@ -192,28 +224,37 @@ def judged(library: "Library", asked: "Asked", queries: str, form: str, how: dic
     sought, unreadable = retrieval.read(library, queries, recognizer)
     found = retrieval.evaluate(library, model, sought, asked.top, asked.some)
     for path, why in unreadable:
-        click.echo(f"not read: {options.one_line(path)}: {why}", err=True)
+        click.echo(f"not read: {printable(path)}: {why}", err=True)
+    count = found["embedding"].queries
+    left_out = len(sought) - count
     if form == "json":
-        click.echo(json.dumps({"queries": len(sought), "k": asked.top,
-                               **{way: quality_as_json(one, len(sought)) for way, one in found.items()}}))  # fmt: skip
-        return 1 if unreadable else 0
-    click.echo(f"{len(sought):,} queries, {asked.top} shown; means with 95% intervals.")
-    click.echo(f"{'by':<10} {f'precision@{asked.top}':<24} {f'recall@{asked.top}':<24} mAP")
+        figures = {way: quality_as_json(one) for way, one in found.items()}
+        answer = json.dumps({"queries": count, "left_out": left_out, "k": asked.top, **figures})
+    else:
+        answer = "\n".join(table(found, left_out, asked.top))
+    return answer, 1 if unreadable else 0
+
+
+def table(found: "dict[str, Quality]", left_out: int, k: int) -> "Iterator[str]":
+    """Lines of figures, overall and by kind of query."""
+    yield f"{found['embedding'].queries:,} queries, {k} shown; means with 95% intervals."
+    if left_out:
+        yield f"{left_out:,} more have nothing to find but themselves, and are left out."
+    yield f"{'by':<10} {f'precision@{k}':<24} {f'recall@{k}':<24} mAP"
     for way, one in found.items():
-        click.echo(f"{way:<10} {interval(one.precision):<24} {interval(one.recall):<24} {interval(one.map)}")
+        yield f"{way:<10} {interval(one.precision):<24} {interval(one.recall):<24} {interval(one.map)}"
     for group, (count, precision) in found["embedding"].by_group.items():
         beside = ", ".join(f"{way} {found[way].by_group[group][1]:.3f}" for way in ("colors", "chance"))
-        click.echo(f"{precision:.3f}  {options.one_line(group)} ({count:,} queries; {beside})")
-    return 1 if unreadable else 0
+        yield f"{precision:.3f}  {printable(group)} ({count:,} queries; {beside})"
 
 
 def interval(found: "Interval") -> str:
     return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
 
 
-def quality_as_json(one: Any, count: int) -> dict[str, Any]:
+def quality_as_json(one: "Quality") -> dict[str, Any]:
     figures = {
-        name: {"value": found.value, "low": found.low, "high": found.high, "n": count, "method": found.method}
+        name: {"value": found.value, "low": found.low, "high": found.high, "n": one.queries, "method": found.method}
         for name, found in (("precision", one.precision), ("recall", one.recall), ("map", one.map))
     }
     groups = {group: {"n": number, "precision": precision} for group, (number, precision) in one.by_group.items()}

@@ -31,6 +31,12 @@ FILES = {
     f"onnx/{VISION[0]}": gate.MAX_FILE_BYTES,
 }
 """What is fetched, and how many bytes of each at most."""
+OPTIONAL = ("tokenizer_config.json",)
+"""A model need not have it; {} stands in its place, so that it is not asked for again."""
+
+
+class NotThere(BadRequest):
+    """The server has no such file."""
 
 
 def fetched(source: str, tell: Callable[[str], None] = lambda line: None) -> Path:
@@ -39,13 +45,18 @@ def fetched(source: str, tell: Callable[[str], None] = lambda line: None) -> Pat
     if not re.fullmatch(r"[a-z0-9][\w.-]*/[a-z0-9][\w.-]*", name, re.ASCII | re.IGNORECASE):
         raise BadRequest(f"models there are named hf:OWNER/NAME, as hf:Xenova/clip-vit-base-patch32; got {source!r}.")
     cache = Path(os.environ.get("EYEBRIGHT_CACHE") or platformdirs.user_cache_dir("eyebright"))
-    folder = cache / "huggingface" / name.replace("/", "--")
+    folder = cache / "huggingface" / name
     opener = https_only()
     for file, limit in FILES.items():
         path = folder / file
         if not path.exists():
             tell(f"fetching {HOST}/{name}, {file}")
-            fetch(opener, f"{HOST}/{name}/resolve/main/{file}", path, limit)
+            try:
+                fetch(opener, f"{HOST}/{name}/resolve/main/{file}", path, limit)
+            except NotThere:
+                if file not in OPTIONAL:
+                    raise
+                path.write_text("{}")
     return folder
 
 
@@ -69,7 +80,8 @@ def fetch(opener: Any, url: str, path: Path, limit: int) -> None:
             raise BadRequest(f"{url} broke off after {got:,} of {int(stated):,} bytes; try again.")
         beside.replace(path)
     except urllib.error.HTTPError as error:
-        raise BadRequest(f"{url} cannot be fetched: the server says {error.code} {error.reason}.") from None
+        kind = NotThere if error.code == 404 else BadRequest
+        raise kind(f"{url} cannot be fetched: the server says {error.code} {error.reason}.") from None
     except (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException) as error:
         why = getattr(error, "reason", None) or error
         raise BadRequest(

@@ -24,10 +24,11 @@ from eyebright.recognize import Recognizer
 
 ID, TITLE, IMAGE = ("id", "sku", "item"), ("title", "name"), ("image", "picture", "photo", "file", "path")
 """Columns, in the order in which they are looked for; all others are attributes."""
-GROUP = ("group", "group_id", "parent", "parent_id", "variant_of", "style")
+GROUP = ("group", "group_id", "parent", "parent_id", "variant_of")
 """Attributes that say which items are variants of one."""
 MOST_BYTES, MOST_ITEMS, MOST_COLUMNS = 256_000_000, 1_000_000, 200
-_COLORS = re.compile(r"\b(?:{})\b".format("|".join(sorted(ImageColor.colormap, key=len, reverse=True))))
+_NAMES = sorted(ImageColor.colormap.keys() - {"linen"}, key=len, reverse=True)  # that one is a cloth
+_COLORS = re.compile(r"\b(?:{})\b".format("|".join(_NAMES)))
 _BETWEEN = re.compile(r"[\W_]+")
 
 
@@ -210,23 +211,49 @@ def as_json(attributes: dict[str, str]) -> str:
 def items_of(library: Library, photo: int) -> list[Item]:
     """The items that a photo shows."""
     found = library.rows("SELECT name, title, attributes FROM item WHERE photo = ? ORDER BY id", photo)
-    return [Item(name, title, "", msgspec.json.decode(attributes)) for name, title, attributes in found]
+    return [item_of(*row) for row in found]
 
 
-def without_variants(library: Library, hits: Sequence[Hit]) -> list[tuple[Hit, int]]:
-    """One hit of each thing, the best, and how many variants of it were left out.
+def item_of(name: str, title: str, attributes: str) -> Item:
+    return Item(name, title, "", msgspec.json.decode(attributes))
+
+
+def without_variants(library: Library, hits: Sequence[Hit], top: int | None = None) -> list[tuple[Hit, int]]:
+    """One hit of each thing, the best, for the first `top` things; and how many variants of it the catalog has.
 
     Items are variants of one thing that a group says to be, or whose titles differ in attributes and colors alone.
     """
-    left_out: dict[object, int] = {}
-    kept: list[tuple[object, Hit]] = []
+    kept: dict[object, tuple[Hit, list[Item]]] = {}
     for hit in hits:
         items = items_of(library, hit.photo)
-        thing = thing_of(items[0]) if items else hit.photo
-        if thing not in left_out:
-            kept.append((thing, hit))
-        left_out[thing] = left_out.get(thing, -1) + 1
-    return [(hit, left_out[thing]) for thing, hit in kept]
+        kept.setdefault(thing_of(items[0]) if items else hit.photo, (hit, items))
+        if len(kept) == top:
+            break
+    return [(hit, variants(library, items[0], hit.photo) if items else 0) for hit, items in kept.values()]
+
+
+def variants(library: Library, item: Item, photo: int) -> int:
+    """Other photos that are there and show the thing of which an item is a variant."""
+    thing = thing_of(item)
+    words = common(thing[1], thing[1]) if isinstance(thing, tuple) else common(str(thing), item.title)
+    some = "AND photo IN (SELECT rowid FROM text WHERE text MATCH ?)" if words else ""  # spares reading the rest
+    rows = library.rows(
+        "SELECT photo, name, title, attributes FROM item "
+        f"WHERE photo != ? {some} AND EXISTS (SELECT 1 FROM file WHERE file.photo = item.photo AND NOT gone)",
+        photo,
+        *([words] if words else []),
+    )
+    return len({shown for shown, *other in rows if thing_of(item_of(*other)) == thing})
+
+
+def common(thing: str, title: str) -> str:
+    """A query of words that all variants hold, of those in letters that are folded in one way alone.
+
+    >>> common("linen shirt größe", "Linen shirt, Größe navy"), common("strasse", "Straße")
+    ('"linen" "shirt"', '')
+    """
+    words = [word for word in _BETWEEN.split(thing.casefold()) if word and word.isascii() and word in title.lower()]
+    return " ".join(f'"{word}"' for word in words)
 
 
 def thing_of(item: Item) -> object:
@@ -239,6 +266,7 @@ def thing_of(item: Item) -> object:
     if group:
         return group, item.attributes[group]
     title = item.title.casefold()
-    for value in sorted(item.attributes.values(), key=len, reverse=True):
-        title = re.sub(rf"\b{re.escape(value.casefold())}\b", " ", title)
+    for value in sorted(map(str.casefold, item.attributes.values()), key=len, reverse=True):
+        if value in title:  # most are not, and making an expression takes long
+            title = re.sub(rf"\b{re.escape(value)}\b", " ", title)
     return _BETWEEN.sub(" ", _COLORS.sub(" ", title)).strip() or item.name

@@ -3,12 +3,18 @@
 A name is a fact of photos (FACTS) or else an attribute of a catalog's items. Facts come first where both have a name.
 """
 
+import math
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from eyebright.errors import BadRequest
 from eyebright.library.database import Library, text_of
+from eyebright.recognize.sources import name_of
+
+MOST = 50
+"""Comparisons at once; SQLite nests a thousand and no more."""
 
 FACTS = {
     "taken": "the date, 2023 or 2023-07-01",
@@ -22,7 +28,18 @@ FACTS = {
     "catalog": "a part of the path of its file",
 }
 """Names that every library knows, and what is compared."""
+ALIASES = {
+    "jpg": "jpeg", "tif": "tiff", "heic": "heif", "mp4": "mov", "m4v": "mov", "mkv": "matroska", "webm": "matroska",
+    "mpg": "mpeg", "wmv": "asf", "ts": "mpegts",
+}  # fmt: skip
+"""Endings of names, and what their format is called where it is told by the content."""
 _FORM = re.compile(r"\s*(?P<name>[^<>=!]+?)\s*(?P<sign><=|>=|!=|<|>|=)\s*(?P<value>.*?)\s*$", re.DOTALL)
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d)?)?)?)?)?", re.ASCII)
+_NUMBER = re.compile(
+    r"[^\d+-]{0,4}?"  # EUR, $
+    r"(?P<number>[+-]?(?:\d+(?:[.,]\d+|['’\s]\d{3}(?!\d))*|\.\d+))"
+    r"(?:\D|(?<=[^\W\d])\d)*"  # no second number; the 2 of m2 is none
+)
 _THERE = "SELECT photo FROM file WHERE NOT gone AND photo IS NOT NULL"
 
 
@@ -45,39 +62,51 @@ ALL = Some()
 
 def some(library: Library, wheres: Sequence[str]) -> Some:
     """Photos that are there and of which all of these hold. Raises BadRequest."""
+    if len(wheres) > MOST:
+        raise BadRequest(f"--where can be given {MOST} times, not {len(wheres):,} times.")
+    library.connection.create_function("number_in", 1, number_in, deterministic=True)
     found = ALL
     for where in wheres:
         form = _FORM.match(where)
         if not form:
-            raise BadRequest(f'--where takes NAME=VALUE, as camera=Canon or "price<50"; {where} is none.')
+            raise BadRequest(f'--where takes NAME=VALUE, as camera=Canon or "price<50"; {name_of(where)} is none.')
+        if form["name"] not in ("path", "catalog") and name_of(where) != where:
+            raise BadRequest(f"--where {name_of(where)} is not text.")
         sql, *values = one(library, form["name"], form["sign"], form["value"])
         found = found.and_(sql, *values)
     return found
 
 
 def one(library: Library, name: str, sign: str, value: str) -> tuple[str, *tuple[object, ...]]:
-    """SQL and its values for one comparison."""
+    """SQL and its values for one comparison; != is all that = is not."""
+    if sign == "!=":
+        sql, *values = one(library, name, "=", value)
+        return f"SELECT id FROM photo WHERE id NOT IN ({sql})", *values
     if name in ("width", "height"):
         return f"SELECT id FROM photo WHERE {name} {sign} ?", number(name, value)
     if name == "taken":
-        end = value + "~" if sign in ("<=", ">") else value  # after all of that year, month or day
-        if sign in ("=", "!="):
-            return f"SELECT id FROM photo WHERE taken {'NOT ' * (sign == '!=')}LIKE ? || '%'", value
-        return f"SELECT id FROM photo WHERE taken {sign} ?", end
-    if name in FACTS:
-        must_be_equality(name, sign)
-        if name in ("kind", "format"):
-            return f"SELECT id FROM photo WHERE {name} {sign} ?", value.lower()
-        not_ = "NOT " * (sign == "!=")
-        if name == "album":
-            own = "SELECT photo FROM said WHERE kind = 'album' AND holds AND label = ? COLLATE NOCASE"
-            return f"SELECT id FROM photo WHERE identity {not_}IN ({own})", value
-        if name == "camera":
-            return f"SELECT id FROM photo WHERE {not_}instr(lower(coalesce(camera, '')), lower(?))", value
-        table = "file" if name == "path" else "item"
-        within = f"SELECT photo FROM {table} WHERE photo IS NOT NULL AND instr({name}, CAST(? AS TEXT))"
-        return f"SELECT id FROM photo WHERE id {not_}IN ({within})", text_of(value)
-    return attribute(library, name, sign, value)
+        return taken(sign, date(value))
+    if name not in FACTS:
+        return attribute(library, name, sign, value)
+    if sign != "=":
+        raise BadRequest(f"--where {name} takes = or !=, with {FACTS[name]}.")
+    if name in ("kind", "format"):
+        small = value.lower()
+        return f"SELECT id FROM photo WHERE {name} IN (?, ?)", small, ALIASES.get(small, small)
+    if name == "album":
+        own = "SELECT photo FROM said WHERE kind = 'album' AND holds AND label = ? COLLATE NOCASE"
+        return f"SELECT id FROM photo WHERE identity IN ({own})", value
+    if name == "camera":
+        return "SELECT id FROM photo WHERE instr(lower(coalesce(camera, '')), lower(?))", value
+    table = _THERE if name == "path" else "SELECT photo FROM item WHERE photo IS NOT NULL"
+    return f"{table} AND instr({name}, CAST(? AS TEXT))", text_of(value)
+
+
+def taken(sign: str, when: str) -> tuple[str, str]:
+    if sign == "=":
+        return "SELECT id FROM photo WHERE taken LIKE ? || '%'", when
+    end = when + "~" if sign in ("<=", ">") else when  # after all of that year, month or day
+    return f"SELECT id FROM photo WHERE taken {sign} ?", end
 
 
 def attribute(library: Library, name: str, sign: str, value: str) -> tuple[str, *tuple[object, ...]]:
@@ -86,22 +115,54 @@ def attribute(library: Library, name: str, sign: str, value: str) -> tuple[str, 
     if name not in known:
         of_items = f" Items have: {', '.join(known)}." if known else ""
         raise BadRequest(f"No photo has a {name}. Photos have: {', '.join(FACTS)}.{of_items}")
-    path = '$."{}"'.format(name.replace('"', '\\"'))
-    held = "SELECT photo FROM item WHERE photo IS NOT NULL AND"
-    if sign in ("=", "!="):
-        return f"{held} json_extract(attributes, ?) {sign} ? COLLATE NOCASE", path, value
-    given = "json_extract(attributes, ?)"
-    sql = f"{held} {given} GLOB '*[0-9]*' AND CAST({given} AS REAL) {sign} ?"
-    return sql, path, path, number(name, value)
-
-
-def must_be_equality(name: str, sign: str) -> None:
-    if sign not in ("=", "!="):
-        raise BadRequest(f"--where {name} takes = or !=, with {FACTS[name]}.")
+    held = "SELECT photo FROM item, json_each(attributes) WHERE photo IS NOT NULL AND key = ?"
+    if sign == "=":
+        plain = None if any(map(str.isalpha, value)) else number_in(value)
+        return f"{held} AND (value = ? COLLATE NOCASE OR number_in(value) = ?)", name, value, plain
+    return f"{held} AND number_in(value) {sign} ?", name, number(name, value)
 
 
 def number(name: str, value: str) -> float:
+    found = number_in(value)
+    if found is None:
+        raise BadRequest(f"--where {name} is compared with a number; {value} is none.")
+    return found
+
+
+def number_in(text: str) -> float | None:
+    """The one number of a text, as people write it, perhaps with a currency or unit; None where there is none.
+
+    >>> [number_in(text) for text in ("50.00", "EUR 1,299.00", "1.299,00 €", "9,5", "2 m2", "38-40", "on request")]
+    [50.0, 1299.0, 1299.0, 9.5, 2.0, None, None]
+    """
     try:
-        return float(value)
+        value = float(text)
     except ValueError:
-        raise BadRequest(f"--where {name} is compared with a number; {value} is none.") from None
+        found = _NUMBER.fullmatch(text.strip())
+        value = float(written_plainly(found["number"])) if found else math.nan
+    return value if math.isfinite(value) else None
+
+
+def written_plainly(digits: str) -> str:
+    """Without marks between thousands, and a point before decimals.
+
+    >>> written_plainly("1,299"), written_plainly("1.299"), written_plainly("1 299,5"), written_plainly("0,125")
+    ('1299', '1.299', '1299.5', '0.125')
+    """
+    digits = re.sub(r"['’\s]", "", digits)
+    *whole, last = re.split("[.,]", digits)
+    marks = set(re.findall("[.,]", digits))
+    thousands = len(last) == 3 and whole not in ([], [""], ["0"]) and (marks == {","} or len(whole) > 1 == len(marks))
+    return "".join((*whole, last)) if thousands or not whole else f"{''.join(whole)}.{last}"
+
+
+def date(value: str) -> str:
+    """A year, month, day or moment, as ISO 8601 writes it. Raises BadRequest."""
+    value = value.replace(" ", "T")
+    try:
+        if not _DATE.fullmatch(value):
+            raise ValueError(value)
+        datetime.fromisoformat(value + "0001-01-01T00:00:00"[len(value) :])
+    except ValueError:
+        raise BadRequest(f"--where taken is compared with {FACTS['taken']}; {value} is none.") from None
+    return value

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eyebright import images
 from eyebright.errors import BadRequest
+from eyebright.library.raw import picture_data
 from eyebright.preprocessing import crop_box, fit, shorter_side
 from eyebright.recognize import Recognizer
 
@@ -34,7 +35,7 @@ def part(recognizer: Recognizer, query: Floats, path: str) -> Part:
     if "features" not in recognizer.runtime.outputs:
         raise BadRequest(f"{recognizer.metadata.name} gives no features, so it cannot say which part is alike.")
     spec = recognizer.metadata.input
-    picture = images.decode(images.read_file(path), shorter_side(spec, recognizer.size))
+    picture = images.decode(picture_data(path), shorter_side(spec, recognizer.size))
     (features,) = recognizer.runtime.run(fit(picture, spec, recognizer.size)[None], ["features"])
     if features.shape[1] != len(query):
         raise BadRequest(f"The features of {recognizer.metadata.name} are not what its embedding is made of.")

@@ -14,6 +14,12 @@ LEAST = 160
 """Pixels of its shorter side; what is smaller is for the camera's own menu."""
 
 
+def picture_data(path: str) -> bytes:
+    """The bytes of a file that are decoded; of a RAW file those of its preview. Raises BadPicture."""
+    data = images.read_file(path)
+    return preview(data) if path.lower().endswith(RAW) else data
+
+
 def preview(data: bytes) -> bytes:
     """The bytes from where the largest JPEG in a RAW file begins. Raises BadPicture where there is none of use."""
     best, at = (LEAST - 1, -1), data.find(_START)

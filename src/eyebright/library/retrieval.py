@@ -16,9 +16,11 @@ from PIL.Image import Image
 from eyebright import images
 from eyebright.errors import BadPicture, BadRequest
 from eyebright.evaluation.intervals import Interval, bootstrap
-from eyebright.library import appearance, catalog, identity
+from eyebright.library import appearance, catalog
 from eyebright.library.database import Library
 from eyebright.library.filters import Some
+from eyebright.library.photos import identity_of
+from eyebright.library.raw import picture_data
 from eyebright.preprocessing import shorter_side
 from eyebright.recognize import Recognizer
 
@@ -44,6 +46,8 @@ class Query(NamedTuple):
 class Quality(NamedTuple):
     """Figures of one way to order photos: means over queries, with 95% intervals."""
 
+    queries: int
+    """Those for which something else than the query itself is relevant; others are left out."""
     precision: Interval
     """Of the first k, the share that is relevant."""
     recall: Interval
@@ -60,20 +64,23 @@ def read(library: Library, path: str | Path, recognizer: Recognizer) -> tuple[li
     shorter = max(shorter_side(recognizer.metadata.input, recognizer.size), appearance.SIDE)
     relevant = relevance(library)
     for line, row, columns in catalog.rows(path):
-        image = str(Path(path).parent / row[columns["image"] or ""])
+        name = row.get(columns["image"] or "", "")
+        if not name:
+            raise BadRequest(f"{path}, line {line} has no image.")
+        image = str(Path(path).parent / name)
         given = {key: value for key, value in row.items() if key not in columns.values() and value}
         wanted = relevant(given, f"{path}, line {line}")
         try:
-            data = images.read_file(image)
-            picture = images.decode(data, shorter)
+            picture = images.decode(picture_data(image), shorter)
             embedding = recognizer.embed(picture)
-            made = Query(image, identity.of_picture(data), embedding, color(picture), wanted, words(given))
+            made = Query(image, identity_of(library, image), embedding, color(picture), wanted, words(given))
         except BadPicture as error:
             unreadable.append((image, str(error)))
         else:
             queries.append(made)
     if not queries:
-        raise BadRequest(f"{path} has no query whose picture can be read.")
+        why = f": {unreadable[0][0]}: {unreadable[0][1]}" if unreadable else "."
+        raise BadRequest(f"{path} has no query whose picture can be read{why}")
     return queries, unreadable
 
 
@@ -110,7 +117,10 @@ def color(picture: Image) -> Floats:
 
 
 def evaluate(library: Library, model: int, queries: Sequence[Query], k: int, some: Some) -> dict[str, Quality]:
-    """Figures by "embedding", "colors" and "chance"; `some` are the photos that are looked among."""
+    """Figures by "embedding", "colors" and "chance"; `some` are the photos that are looked among.
+
+    Raises BadRequest where no query has anything to find.
+    """
     photos = [photo for (photo,) in library.rows(f"SELECT DISTINCT photo FROM ({some.sql}) ORDER BY 1", *some.values)]
     known: dict[bytes, int] = dict(library.rows("SELECT identity, id FROM photo").fetchall())
     random = np.random.default_rng(0)
@@ -155,20 +165,23 @@ def quality(
     queries: Sequence[Query], photos: NDArray[np.int64], scores: Floats, itself: Sequence[int | None], k: int
 ) -> Quality:
     """(Q, N) scores -> figures."""
-    each = np.zeros((3, len(queries)))
-    for row, (query, own) in enumerate(zip(queries, itself, strict=True)):
-        order = photos[np.argsort(-scores[row], kind="stable")]
+    asked, figures = [], []
+    for query, own, row in zip(queries, itself, scores, strict=True):
+        order = photos[np.argsort(-row, kind="stable")]
         order = order[order != own]
         hits = np.isin(order, list(query.relevant - {own}))
-        if not hits.any():
-            continue
-        ranks = np.flatnonzero(hits) + 1
-        each[:, row] = hits[:k].mean(), hits[:k].sum() / hits.sum(), np.mean(np.arange(1, len(ranks) + 1) / ranks)
-    precision, recall, mean_precision = (mean(values) for values in each)
-    groups = sorted({query.group for query in queries} - {""})
-    of = {group: np.array([query.group == group for query in queries]) for group in groups}
+        if hits.any():
+            ranks = np.flatnonzero(hits) + 1
+            precisions = np.arange(1, len(ranks) + 1) / ranks
+            asked.append(query.group)
+            figures.append((hits[:k].mean(), hits[:k].sum() / hits.sum(), precisions.mean()))
+    if not asked:
+        raise BadRequest("Of no query is anything relevant but itself, among the photos that are looked among.")
+    each = np.array(figures).T
+    of = {group: np.array([one == group for one in asked]) for group in sorted(set(asked) - {""})}
     by_group = {group: (int(mine.sum()), float(each[0, mine].mean())) for group, mine in of.items()}
-    return Quality(precision, recall, mean_precision, by_group)
+    precision, recall, mean_precision = map(mean, each)
+    return Quality(len(asked), precision, recall, mean_precision, by_group)
 
 
 def mean(values: NDArray[np.float64]) -> Interval:

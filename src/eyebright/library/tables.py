@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from eyebright.errors import BadRequest
 from eyebright.library.database import Library, text_of
 from eyebright.library.seeing import SKIPPED, Looked
 from eyebright.recognize import Recognizer
@@ -31,7 +32,9 @@ class Known(NamedTuple):
 
 
 def model_of(library: Library, recognizer: Recognizer) -> int:
-    """The row of a recognizer's model."""
+    """The row of a recognizer's model. Raises BadRequest for one that compares no pictures."""
+    if "embedding" not in recognizer.runtime.outputs:
+        raise BadRequest(f"{recognizer.metadata.name} has no embedding output, so it cannot index photos.")
     nodes = recognizer.words.hierarchy.nodes
     labels = msgspec.json.encode([[node.id, node.label, node.parent] for node in nodes]).decode()
     sha256 = recognizer.model.sha256

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyebright.errors import BadRequest
+from eyebright.library import decisions
 from eyebright.library.database import Library
 from eyebright.library.vectors import blocks
 
@@ -42,8 +43,11 @@ class Taught(NamedTuple):
 
 
 def teach(library: Library, encoder: int, label: str, examples: dict[str, Floats]) -> Taught:
-    """Keep a label that is learned from named embeddings (D,) of a model. Raises BadRequest where they disagree."""
-    label = " ".join(label.split())
+    """Keep a label that is learned from named embeddings (D,) of a model.
+
+    Raises BadRequest where they disagree, and for what is no label.
+    """
+    label = decisions.checked(decisions.Said("is", label=label)).label
     if len(examples) < FEWEST:
         raise BadRequest(f"{label} needs {FEWEST} different examples at least, better five.")
     mean = mean_of(library, encoder)
