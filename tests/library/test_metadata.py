@@ -82,11 +82,9 @@ def test_faces_in_both_dialects():
     assert {value for kind, value in xmp(packet(inside)) if kind == "face"} == {"Ada", "Bob", "Eve"}
 
 
-def test_the_date_of_a_sidecar_and_then_that_of_a_name_count_where_exif_has_none():
+def test_the_date_of_a_sidecar_counts_where_exif_has_none():
     dated = packet(attributes='exif:DateTimeOriginal="2021-02-03T04:05:06.78+01:00"')
     assert (read(sidecar=dated).taken, read(sidecar=dated).zone) == ("2021-02-03T04:05:06", 60)
-    assert read(name="IMG_20230701_103000.jpg").taken == "2023-07-01T10:30:00"
-    assert read(name="IMG_1234.jpg").taken is None
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def taught(library: "Library", label: str, photos: tuple[str, ...], form: str, h
     model = model_of(library, recognizer)
     if photos:
         names = {identity_of(library, photo): photo for photo in reversed(photos)}
-        known = dict(library.rows("SELECT identity, id FROM photo").fetchall())
+        known: dict[bytes, int] = dict(library.rows("SELECT identity, id FROM photo").fetchall())
         examples = {
             photo: example(library, recognizer, model, photo, known.get(who)) for who, photo in reversed(names.items())
         }

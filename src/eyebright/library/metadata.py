@@ -71,8 +71,8 @@ class Metadata:
     words: tuple[Word, ...] = ()
 
 
-def of_picture(picture: Image.Image, sidecar: bytes = b"", name: str = "") -> Metadata:
-    """What an opened picture and its sidecar say, and its name of when; nothing is decoded for it."""
+def of_picture(picture: Image.Image, sidecar: bytes = b"") -> Metadata:
+    """What an opened picture and its sidecar say; nothing is decoded for it."""
     exif = _quietly(picture.getexif, {})
     inner = _quietly(lambda: exif.get_ifd(_EXIF), {})
     north, east = _quietly(lambda: _coordinates(exif.get_ifd(_GPS)), (None, None))
@@ -87,7 +87,7 @@ def of_picture(picture: Image.Image, sidecar: bytes = b"", name: str = "") -> Me
             words.append(word)
     said = str(inner.get(_TAKEN, "")) + str(inner.get(_OFFSET, "")).strip()
     moments = (moment(text) for text in (said, *dates))
-    taken, zone = next((found for found in moments if found[0]), (from_name(name), None))
+    taken, zone = next((found for found in moments if found[0]), (None, None))
     camera = _camera(str(exif.get(_MAKE, "")), str(exif.get(_MODEL, "")))
     return Metadata(taken, zone, camera, north, east, tuple(words))
 
