@@ -9,12 +9,15 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from torch import Tensor, nn
-from torch.nn import functional
+import pytest
 
-import two_towers
+torch = pytest.importorskip("torch")
+
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+import two_towers  # noqa: E402
 
 CONTEXT = 12
 
