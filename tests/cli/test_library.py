@@ -218,3 +218,9 @@ def test_a_search_that_cannot_be_meant_is_one_sentence(family, colors, words, wh
     assert ended.code in (1, 2)
     assert ended.err.count("\n") == 1
     assert why in ended.err
+
+
+def test_a_note_is_no_photo(family, holiday):
+    (holiday / "notes.md").write_text("Rex")
+    ended = family("correct", "holiday/notes.md", "--is", "Rex")
+    assert (ended.code, ended.err) == (2, "eyebright: holiday/notes.md is neither a picture nor a video.\n")

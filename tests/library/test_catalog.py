@@ -240,3 +240,13 @@ def test_keywords_of_a_sidecar_stay_when_a_catalog_names_the_picture(library, sh
 def test_a_pipe_is_no_picture_and_is_not_waited_for(library, shop, recognizer):
     os.mkfifo(shop / "lost.png")
     assert [why for _, why in indexed(library, shop, recognizer).unreadable] == ["not a regular file."]
+
+
+def test_a_catalog_under_another_name_takes_the_place_of_the_one_that_is_gone(library, shop, recognizer):
+    indexed(library, shop, recognizer)
+    (shop / "products.csv").rename(shop / "renamed.csv")
+    catalog.index(library, str(shop / "renamed.csv"), recognizer)
+    assert library.value("SELECT count(*) FROM item") == 4
+    (shop / "again.csv").write_text(ROWS)
+    catalog.index(library, str(shop / "again.csv"), recognizer)
+    assert library.value("SELECT count(*) FROM item") == 8

@@ -6,6 +6,7 @@ The file says what the items are: index it again, and items are what it says the
 import csv
 import os
 import re
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -200,8 +201,21 @@ def keep(library: Library, catalog: str, items: Sequence[Item], folders: Sequenc
             ],
         )
         after = connection.execute(f"SELECT photo {of_catalog}", (text_of(catalog),)).fetchall()
+        for moved in gone_catalogs(connection, catalog):
+            before += connection.execute(f"SELECT photo {of_catalog}", (text_of(moved),)).fetchall()
+            connection.execute(f"DELETE {of_catalog}", (text_of(moved),))
         for (photo,) in set(before + after) - {(None,)}:
             describe(connection, photo, folders)
+
+
+def gone_catalogs(connection: sqlite3.Connection, catalog: str) -> list[str]:
+    """Catalogs with pictures of this one whose file is not there any more: it was renamed or moved."""
+    others = connection.execute(
+        "SELECT DISTINCT catalog FROM item WHERE catalog != CAST(?1 AS TEXT) "
+        "AND photo IN (SELECT photo FROM item WHERE catalog = CAST(?1 AS TEXT))",
+        (text_of(catalog),),
+    )
+    return [path for (path,) in others.fetchall() if not os.path.exists(path)]
 
 
 def as_json(attributes: dict[str, str]) -> str:

@@ -11,6 +11,7 @@ from eyebright.library import decisions, identity
 from eyebright.library.database import Library, text_of, told
 from eyebright.library.decisions import Decision
 from eyebright.library.raw import RAW
+from eyebright.recognize.sources import NAMES
 
 
 class About(NamedTuple):
@@ -42,11 +43,14 @@ def identity_of(library: Library, photo: str) -> bytes:
     if Path(path).is_file():
         try:
             with open(path, "rb") as file:
-                if images.sniff(file.read(images.HEAD_BYTES)) in images.VIDEOS:
+                kind = images.sniff(file.read(images.HEAD_BYTES))
+                if kind in images.VIDEOS:
                     file.seek(0)
                     return identity.of_file(file)
         except OSError as error:
             raise BadPicture(f"{photo}: {(error.strerror or str(error)).lower()}.") from None
+        if not kind and not path.lower().endswith((*NAMES, *RAW)):
+            raise BadRequest(f"{photo} is neither a picture nor a video.")
         data = images.read_file(path)
         return identity.of_all(data) if path.lower().endswith(RAW) else identity.of_picture(data)
     found = library.value(

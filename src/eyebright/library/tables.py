@@ -150,11 +150,11 @@ def describe(connection: sqlite3.Connection, photo: int | None, folders: Sequenc
 
 
 def below(path: str, folders: Iterable[str]) -> str:
-    """A path as words, from the folder on that was indexed.
+    """A path as words, from the folder on that was indexed; of a catalog's picture its own folder.
 
-    >>> below("/media/disk/Pictures/Trip/IMG_1.jpg", ["/media/disk/Pictures"])
-    'Pictures/Trip/IMG_1.jpg'
+    >>> below("/media/disk/Pictures/Trip/IMG_1.jpg", ["/media/disk/Pictures"]), below("/shop/images/1.jpg", [])
+    ('Pictures/Trip/IMG_1.jpg', 'images/1.jpg')
     """
     inside = [folder for folder in folders if path.startswith(os.path.join(folder, ""))]
-    root = os.path.dirname(max(inside, key=len)) if inside else ""
+    root = os.path.dirname(max(inside, key=len, default=os.path.dirname(path)))
     return name_of(path[len(root) :].lstrip(os.sep))
