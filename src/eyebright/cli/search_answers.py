@@ -118,7 +118,8 @@ def sheet(shown: "list[Shown]", near: "Sequence[Hit]", cutoff: float | None, ask
     count = "1 photo" if len(shown) == 1 else f"{len(shown):,} photos"
     body = f"<main>\n<h1>{escape(title)}</h1>\n<p>{escape(count if shown else sentence(near, cutoff))}</p>"
     for photo in filter(os.path.exists, (*asked.like, *([asked.image] if asked.image else []))):
-        body += f'\n<div class="asked">{small(photo, f"asked for: {os.path.basename(photo)}")}</div>'
+        picture = small(photo, os.path.basename(photo))
+        body += f'\n<figure class="asked">{picture}<figcaption>asked for</figcaption></figure>'
     if shown:
         body += f'\n<ul class="pictures">{"".join(map(figure, shown))}</ul>'
     return htmlpage.page(title, body + "\n</main>", SHEET)
@@ -129,7 +130,7 @@ def described(asked: "Asked") -> str:
     parts = [asked.text] if asked.text else []
     parts += [f"like {os.path.basename(photo)}" for photo in (*asked.like, *([asked.image] if asked.image else []))]
     parts += [f"unlike {os.path.basename(photo)}" for photo in asked.unlike]
-    return printable(", ".join(parts)) or "Photos"
+    return printable(f"Photos: {', '.join(parts)}" if parts else "Photos")
 
 
 def small(path: str, alt: str) -> str:
