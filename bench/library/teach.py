@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import eyebright
-from eyebright.library.teach import AGREE, SLACK, unit
+from eyebright.library.teach import AGREE, SLACK
+from eyebright.library.vectors import unit
 
 sys.path.append(__file__.rsplit("/", 2)[0])
 import measure

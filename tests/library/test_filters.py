@@ -35,7 +35,7 @@ def library(tmp_path):
                     values,
                 )
                 connection.execute("INSERT INTO file (path, photo, size, changed) VALUES (?, ?, 1, 1)", (path, number))
-        record(made, [Said("in", bytes([1]) * 16, label="Summer")])
+        record(made, [Said("in", bytes([number]) * 16, label=name) for number, name in ((1, "Summer"), (2, "Übung"))])
         yield made
 
 
@@ -70,6 +70,7 @@ def chosen(library, *wheres):
         (("path=/trip",), [1, 2]),
         (("album=summer",), [1]),
         (("album!=summer",), [2, 3]),
+        (("album=übung",), [2]),
         (("format=JPEG",), [1]),
         (("format=jpg",), [1]),
         (("format!=jpg",), [2, 3]),

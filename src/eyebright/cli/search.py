@@ -284,16 +284,18 @@ def place(found: Sought, hit: "Hit", explain: bool) -> "Part | None":
 
 def model_of(library: "Library", recognizer: "Recognizer | None") -> int:
     """The model by which pictures are compared: the one that is asked for, or the one that saw most of the library."""
-    if recognizer:
-        found = library.value("SELECT id FROM model WHERE sha256 = ?", recognizer.model.sha256)
-        if found is None:
-            raise BadRequest(
-                f"{recognizer.metadata.name} has not seen this library; let it: eyebright index FOLDER --model MODEL."
-            )
-    else:
-        found = library.value("SELECT model FROM embedding GROUP BY model ORDER BY count(*) DESC LIMIT 1")
-        if found is None:
+    from eyebright.library.vectors import usual_model
+
+    if not recognizer:
+        model = usual_model(library)
+        if model is None:
             raise BadRequest("The library is empty: eyebright index FOLDER fills it.")
+        return model
+    found = library.value("SELECT id FROM model WHERE sha256 = ?", recognizer.model.sha256)
+    if found is None:
+        raise BadRequest(
+            f"{recognizer.metadata.name} has not seen this library; let it: eyebright index FOLDER --model MODEL."
+        )
     return int(str(found))
 
 

@@ -167,6 +167,12 @@ def explained(path: Path, error: sqlite3.DatabaseError) -> BadRequest | CannotWr
     raise error
 
 
+def paths_below(folder: str) -> tuple[bytes, bytes]:
+    """Between which two all paths below a folder lie, the first included."""
+    low = os.path.join(folder, "")
+    return text_of(low), text_of(low[:-1] + chr(ord(os.sep) + 1))
+
+
 def text_of(path: str) -> bytes:
     """A path for `CAST(? AS TEXT)`: its own bytes, which need not be UTF-8."""
     return os.fsencode(path)

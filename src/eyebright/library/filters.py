@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from eyebright.errors import BadRequest
 from eyebright.library.database import Library, text_of
+from eyebright.library.words import normal
 from eyebright.recognize.sources import name_of
 
 MOST = 50
@@ -94,8 +95,10 @@ def one(library: Library, name: str, sign: str, value: str) -> tuple[str, *tuple
         small = value.lower()
         return f"SELECT id FROM photo WHERE {name} IN (?, ?)", small, ALIASES.get(small, small)
     if name == "album":
-        own = "SELECT photo FROM said WHERE kind = 'album' AND holds AND label = ? COLLATE NOCASE"
-        return f"SELECT id FROM photo WHERE identity IN ({own})", value
+        rows = library.rows("SELECT DISTINCT label FROM said WHERE kind = 'album' AND holds")
+        meant = [label for (label,) in rows if normal(label) == normal(value)]
+        own = f"SELECT photo FROM said WHERE kind = 'album' AND holds AND label IN ({','.join('?' * len(meant))})"
+        return f"SELECT id FROM photo WHERE identity IN ({own})", *meant
     if name == "camera":
         return "SELECT id FROM photo WHERE instr(lower(coalesce(camera, '')), lower(?))", value
     table = _THERE if name == "path" else "SELECT photo FROM item WHERE photo IS NOT NULL"

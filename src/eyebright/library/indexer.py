@@ -5,7 +5,6 @@ walk -> what has another size or time than before -> seeing.py -> tables.py, som
 A stop at any point loses the last handful at most, and the next run goes on. Files are only ever read.
 """
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +16,7 @@ import msgspec
 
 from eyebright.errors import BadRequest, CannotWrite
 from eyebright.library import teach, unrelated
-from eyebright.library.database import Library, text_of, told
+from eyebright.library.database import Library, paths_below, told
 from eyebright.library.seeing import TOGETHER, Eyes, Looked
 from eyebright.library.stacks import stack
 from eyebright.library.tables import Known, Tables, model_of
@@ -158,11 +157,10 @@ class Here:
 
     def known(self, folder: str) -> dict[str, Known]:
         """All files below a folder, by path."""
-        low = os.path.join(folder, "")
         rows = self.library.rows(
             "SELECT path, id, size, changed, sidecar, photo, gone, error FROM file "
             "WHERE path >= CAST(?1 AS TEXT) AND path < CAST(?2 AS TEXT)",
-            text_of(low), text_of(low[:-1] + chr(ord(os.sep) + 1)),
+            *paths_below(folder),
         )  # fmt: skip
         return {path: Known(*rest) for path, *rest in rows}
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from eyebright import phash
 from eyebright.library.database import Library
-from eyebright.library.vectors import AT_ONCE
+from eyebright.library.vectors import AT_ONCE, usual_model
 
 NEIGHBORS = 12
 """Of each photo, how many others are compared with it."""
@@ -68,11 +68,11 @@ def _by_hashes(library: Library, photos: NDArray[np.int64]) -> tuple[NDArray[np.
 
 def _by_embeddings(library: Library, photos: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """(P,) `first * N + second`, and forms."""
-    model = library.value("SELECT model FROM embedding GROUP BY model ORDER BY count(*) DESC LIMIT 1")
+    model = usual_model(library)
     none = np.empty(0, np.int64), np.empty(0, np.uint8)
     if model is None:
         return none
-    where, vectors = _projected(library, int(str(model)), photos)
+    where, vectors = _projected(library, model, photos)
     least = LEAST if len(where) > FEW else -1.0
     neighbors = min(NEIGHBORS, len(where) - 1)
     if neighbors < 1:

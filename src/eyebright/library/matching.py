@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from eyebright import images
 from eyebright.errors import BadRequest
 from eyebright.library.raw import picture_data
+from eyebright.library.vectors import unit
 from eyebright.preprocessing import crop_box, fit, shorter_side
 from eyebright.recognize import Recognizer
 
@@ -40,7 +41,7 @@ def part(recognizer: Recognizer, query: Floats, path: str) -> Part:
     if features.shape[1] != len(query):
         raise BadRequest(f"The features of {recognizer.metadata.name} are not what its embedding is made of.")
     cells = features[0] / np.maximum(np.linalg.norm(features[0], axis=0), 1e-12)
-    near = np.tensordot(query / max(float(np.linalg.norm(query)), 1e-12), cells, 1)
+    near = np.tensordot(unit(query), cells, 1)
     left, top, right, bottom = crop_box(*picture.size, spec.crop)
     x, y, w, h = bounds(near)
     across, down = (right - left) / picture.width, (bottom - top) / picture.height

@@ -21,6 +21,7 @@ from eyebright.library.database import Library
 from eyebright.library.filters import Some
 from eyebright.library.photos import identity_of
 from eyebright.library.raw import picture_data
+from eyebright.library.vectors import unit
 from eyebright.preprocessing import shorter_side
 from eyebright.recognize import Recognizer
 
@@ -136,7 +137,7 @@ def evaluate(library: Library, model: int, queries: Sequence[Query], k: int, som
 def scored(library: Library, by: str, model: int, photos: Sequence[int], queries: Floats) -> Floats:
     """(Q, N) cosines; of a film that of its nearest frame, and -1 where there is nothing to compare."""
     place = {photo: at for at, photo in enumerate(photos)}
-    queries = queries / np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-12)
+    queries = unit(queries)
     scores = np.full((len(queries), len(photos)), -1, np.float32)
     for numbers, vectors in read_vectors(library, by, model):
         kept = [at for at, number in enumerate(numbers) if number in place]

@@ -15,7 +15,7 @@ from eyebright.errors import BadRequest
 from eyebright.library import words
 from eyebright.library.database import Library
 from eyebright.library.filters import ALL, Some
-from eyebright.library.vectors import Near, Vectors
+from eyebright.library.vectors import Near, Vectors, unit
 
 SPARE = 3
 """So many times as many are asked for, since files may be gone."""
@@ -100,11 +100,6 @@ def hits(library: Library, near: Sequence[Near], why: dict[int, str]) -> list[Hi
     placed = [(one, path) for one, path in placed if path]
     placed.sort(key=lambda pair: (-round(pair[0].score, 4), taken(library, pair[0].photo), pair[0].photo))
     return [Hit(one.photo, path, round(one.score, 4), why.get(one.photo, ""), one.time_s) for one, path in placed]
-
-
-def unit(vector: Floats) -> Floats:
-    found: Floats = vector / max(float(np.linalg.norm(vector)), 1e-12)
-    return found
 
 
 def stored(library: Library, model: int, photo: int) -> Floats:

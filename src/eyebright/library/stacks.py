@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eyebright.library.database import Library, text_of
+from eyebright.library.database import Library, paths_below
 from eyebright.library.raw import RAW
+from eyebright.library.vectors import usual_model
 
 BURST_S, BURST, FEWEST = 1.0, 0.85, 3
 """Pictures of a burst: the longest time between two, the least cosine of neighbors, and how many they are at least."""
@@ -71,11 +72,10 @@ def stack(library: Library, folder: str) -> int:
 
 
 def there(library: Library, folder: str) -> Iterator[Member]:
-    low = os.path.join(folder, "")
     rows = library.rows(
         "SELECT photo, identity, kind, path, taken, camera FROM file JOIN photo ON photo.id = file.photo "
         "WHERE NOT gone AND path >= CAST(?1 AS TEXT) AND path < CAST(?2 AS TEXT) ORDER BY path",
-        text_of(low), text_of(low[:-1] + chr(ord(os.sep) + 1)),
+        *paths_below(folder),
     )  # fmt: skip
     met: set[int] = set()
     for photo, identity, kind, path, taken, camera in rows:
@@ -88,7 +88,7 @@ def there(library: Library, folder: str) -> Iterator[Member]:
 
 def nearness(library: Library) -> Callable[[Member, Member], float]:
     """The cosine of two photos by the model that saw most of the library; 0 where it did not see both."""
-    model = library.value("SELECT model FROM embedding GROUP BY model ORDER BY count(*) DESC LIMIT 1")
+    model = usual_model(library)
 
     def vector(photo: int) -> NDArray[np.float32] | None:
         found = library.value("SELECT vector FROM embedding WHERE photo = ? AND model = ? LIMIT 1", photo, model)

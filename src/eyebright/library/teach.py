@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from eyebright.errors import BadRequest
 from eyebright.library import decisions
 from eyebright.library.database import Library
-from eyebright.library.vectors import blocks
+from eyebright.library.vectors import blocks, unit
 
 FEWEST = 2
 AGREE = 0.05
@@ -125,10 +125,6 @@ def mean_of(library: Library, encoder: int) -> Floats:
     if not count:
         raise BadRequest("The library is empty: eyebright index FOLDER fills it.")
     return np.asarray(total / count, np.float32)
-
-
-def unit(rows: Floats) -> Floats:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12), np.float32)
 
 
 def sigmoid(values: Floats) -> Floats:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from eyebright import images
 from eyebright.errors import EyebrightError
 from eyebright.library.database import Library
-from eyebright.library.vectors import blocks
+from eyebright.library.vectors import blocks, unit
 from eyebright.preprocessing import Pixels, fit, shorter_side
 from eyebright.recognize import Recognizer
 from eyebright.recognize.stream import in_order
@@ -67,8 +67,7 @@ def refresh(library: Library, model: int, recognizer: Recognizer) -> None:
     some = list(pieces(library, model, recognizer))
     if len(some) < SIDE * SIDE:
         return
-    mosaics = np.stack(list(seen(some, recognizer)))
-    mosaics /= np.maximum(np.linalg.norm(mosaics, axis=1, keepdims=True), 1e-12)
+    mosaics = unit(np.stack(list(seen(some, recognizer))))
     nearest = np.full(len(mosaics), -1.0)
     for _, vectors in blocks(library, model):
         nearest = np.maximum(nearest, (mosaics @ vectors.astype(np.float32).T).max(1))

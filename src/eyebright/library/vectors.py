@@ -63,6 +63,18 @@ class About(msgspec.Struct, frozen=True):
     """What the newest row holds, hashed: a library that was put back from a copy has others under the same numbers."""
 
 
+def unit(vectors: NDArray[Any]) -> Floats:
+    """(..., D) of length 1; zeros stay zeros."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
+
+
+def usual_model(library: Library) -> int | None:
+    """The model that saw most of the library, by which photos are compared; None where none saw any."""
+    found = library.value("SELECT model FROM embedding GROUP BY model ORDER BY count(*) DESC LIMIT 1")
+    return None if found is None else int(str(found))
+
+
 class Vectors:
     """What one model saw of the photos of a library."""
 
@@ -74,7 +86,7 @@ class Vectors:
 
     def nearest(self, query: Floats, count: int, photos: str = "", *values: object) -> list[Near]:
         """The `count` photos nearest to a query (D,), the nearest first; `photos` is SQL that selects their ids."""
-        query = query / max(float(np.linalg.norm(query)), 1e-12)
+        query = unit(query)
         if self.scan is None or photos:
             some = f" AND photo IN ({photos})" if photos else ""
             return self.best(query, count, f"model = ?{some}", self.model, *values)
