@@ -205,7 +205,7 @@ def test_a_photo_that_is_gone_is_not_found(family, holiday, colors):
         (("search", "..."), "Say what to look for"),
         (("search", "--crop", "0,0,1,1", "dog"), "is a part of --image"),
         (("search", "--unlike", "1", "dog"), "needs something to be near"),
-        (("search", "--like", "999"), "has not seen photo 999"),
+        (("search", "--like", "999"), "has no photo 999"),
         (("search", "--like", "nosuch.png"), "is no file"),
         (("search", "--image", "holiday/red.png"), "has not seen this library"),
         (("search", "--image", "holiday/torn.jpg", "--model", "MODEL", "--trust"), "not a picture"),

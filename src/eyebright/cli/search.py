@@ -304,7 +304,7 @@ def photo_of(library: "Library", photo: str) -> int:
     from eyebright.library.photos import identity_of
 
     if photo.isdecimal() and not os.path.exists(photo):
-        if len(photo) > LONGEST_ID:
+        if len(photo) > LONGEST_ID or not library.value("SELECT 1 FROM photo WHERE id = ?", int(photo)):
             raise BadRequest(f"The library has no photo {photo}.")
         return int(photo)
     found = library.value("SELECT id FROM photo WHERE identity = ?", identity_of(library, photo))
