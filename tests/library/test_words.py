@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+import msgspec
 import pytest
 
 from eyebright.errors import BadRequest
@@ -16,7 +17,7 @@ PACKET = (
     '<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:subject><rdf:Bag>{}</rdf:Bag></dc:subject>'
     "</rdf:Description></rdf:RDF></x:xmpmeta>"
 )
-KEYWORDS = {"été": "one", "北京烤鸭": "two", "old town": "two", 'a "quote"': "one", "Ärger": "one"}
+KEYWORDS = {"été": "one", "北京烤鸭": "two", "old town": "two", 'a "quote"': "one", "Ärger": "one", "motorcar": "one"}
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +123,39 @@ def test_a_date_and_a_name_are_both_found(library, red):
     decisions.record(library, [Said("in", red, label="2019")])
     assert found(library, "2019") == {"one", "two"}
     assert found(library, "april") == {"one"}
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "right"),
+    [
+        ("sofa", "couch", True),
+        ("Couch", "sofas", True),
+        ("telephone", "phone", True),
+        ("jet", "plane", False),
+        ("frankfurter", "dog", False),  # a dog is seldom one
+        ("Bill", "beak", False),  # a bill is seldom one
+    ],
+)
+def test_another_name_for_the_same_thing(library, red, said, text, right):
+    decisions.record(library, [Said("is", red, label=said)])
+    assert found(library, text) == ({"two"} if right else set())
+
+
+def test_a_keyword_is_found_by_another_name(library):
+    assert found(library, "automobile") == found(library, "car") == {"one"}
+
+
+def test_a_label_is_found_by_another_name_by_its_wordnet_id(library):
+    nodes = [["n02083346", "dog, wolf or fox", None], ["x", "airplane", "n02083346"]]
+    with library.writing() as connection:
+        sql = "INSERT INTO model (sha256, name, labels) VALUES ('0', 'other', ?)"
+        connection.execute(sql, (msgspec.json.encode(nodes).decode(),))
+        (model,) = connection.execute("SELECT id FROM model WHERE sha256 = '0'").fetchone()
+        connection.execute("INSERT INTO label SELECT id, ?, 'n02083346', 0.9 FROM photo LIMIT 1", (model,))
+        connection.execute("INSERT INTO label SELECT id, ?, 'x', 0.8 FROM photo LIMIT 1", (model,))
+    try:
+        assert [len(found(library, text)) for text in ("canine", "canid", "aeroplanes", "planer")] == [1, 1, 1, 0]
+    finally:
+        with library.writing() as connection:
+            connection.execute("DELETE FROM label WHERE model = ?", (model,))
+            connection.execute("DELETE FROM model WHERE id = ?", (model,))

@@ -1,19 +1,20 @@
 """Words of a search to photos: labels and what stands above them, what a person said, dates, files, cameras.
 
 "dog beach 2023" asks for photos that all three are true of. Where a label has several words they are taken together
-("golden retriever"). What a person said decides over any model: a photo that is not a dog is not found as one, nor
-among dogs.
+("golden retriever"), and another name for the same thing does as well (synonyms.py). What a person said decides over
+any model: a photo that is not a dog is not found as one, nor among dogs.
 """
 
 import calendar
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from eyebright.library.database import Library
+from eyebright.library.database import Library, Row
+from eyebright.library.synonyms import meanings
 
 LONGEST = 4
 """Words of one name that a model or a file gives."""
@@ -51,6 +52,7 @@ class Labels:
         """Name, in small letters -> (model, id, label)."""
         self.others: dict[str, list[tuple[int, str, str]]] = {}
         """The same for each of several names in one label, as "wolf or coyote"."""
+        self.by_id: dict[str, list[tuple[int, str, str]]] = {}
         self.said: dict[str, list[str]] = {}
         """Name as it is compared -> labels and albums that a person wrote so."""
         self.least: dict[int, float] = {}
@@ -58,6 +60,7 @@ class Labels:
             nodes = msgspec.json.decode(text)
             self.least[model] = TAUGHT if taught else max(LEAST, MORE_THAN_CHANCE / max(len(nodes), 1))
             for node, label, _ in nodes:
+                self.by_id.setdefault(node, []).append((model, node, label))
                 first, *more = names(label)
                 self.named.setdefault(first, []).append((model, node, label))
                 for name in more:
@@ -68,7 +71,10 @@ class Labels:
         """Words of a name, at most."""
 
     def meant(self, words: str) -> list[tuple[int, str, str]]:
-        """The nodes that a name means: those called so, else kinds of it ("timber wolf"), else what may be it."""
+        """The nodes that a name means: those called so, else kinds of it ("timber wolf"), else what may be it.
+
+        Where nothing is called so, those that have another name for it.
+        """
         forms = singular(normal(words))
         for form in forms:
             if form in self.named:
@@ -77,7 +83,16 @@ class Labels:
             kinds = [nodes for name, nodes in self.named.items() if name.endswith(f" {form}") and " or " not in name]
             if kinds:
                 return [node for nodes in kinds for node in nodes]
-        return next((self.others[form] for form in forms if form in self.others), [])
+        for form in forms:
+            if form in self.others:
+                return self.others[form]
+        for form in forms:
+            for meaning in meanings(form):
+                same = meaning.names if form in meaning.names else []  # or "dog" would find a frankfurter
+                known = [self.by_id.get(meaning.id, []), *(self.named.get(name, []) for name in same)]
+                if found := [node for nodes in known for node in nodes]:
+                    return list(dict.fromkeys(found))
+        return []
 
     def matches(self, words: str) -> Matches:
         found: Matches = {}
@@ -179,7 +194,18 @@ def known(library: Library, name: str) -> bool:
 
 def said(labels: Labels, name: str) -> list[str]:
     """Labels and albums of a person that a name means, in the plural too; those called just so come last."""
-    return [label for form in reversed(singular(normal(name))) for label in labels.said.get(form, ())]
+    forms = singular(normal(name))
+    return [label for form in (*others(forms), *reversed(forms)) for label in labels.said.get(form, ())]
+
+
+def others(forms: Sequence[str]) -> list[str]:
+    """Names that mean what a name usually means.
+
+    >>> others(["sofas", "sofa"])
+    ['couch', 'lounge']
+    """
+    same = [meaning.names for form in forms for meaning in meanings(form) if form in meaning.names]
+    return [name for names in same for name in names if name not in forms]
 
 
 def matches(library: Library, labels: Labels, part: str) -> Matches:
@@ -217,14 +243,22 @@ def written(library: Library, part: str) -> Matches:
 
     Words are whole ones. Where a script puts no spaces between them, any part of a text will do.
     """
-    quoted = " OR ".join('"{}"'.format(form.replace('"', '""')) for form in singular(part))
+    forms = singular(part)
     found: Matches = {}
     for column, score in (("words", WRITTEN), ("names", NAMED), ("camera", NAMED)):
-        rows = library.rows(f"SELECT rowid, {column} FROM text WHERE text MATCH ?", f"{column}: ({quoted})").fetchall()
+        rows = holding(library, column, forms)
         if not rows and not part.isascii():
             rows = library.rows(f"SELECT rowid, {column} FROM text WHERE instr({column}, ?)", part).fetchall()
         better(found, {photo: Match(score, short(text, part)) for photo, text in rows})
+    for other in others(forms):
+        better(found, {photo: Match(NAMED, short(text, other)) for photo, text in holding(library, "words", [other])})
     return found
+
+
+def holding(library: Library, column: str, forms: Sequence[str]) -> list[Row]:
+    """(photo, text) of those whose text in a column holds one of some names."""
+    quoted = " OR ".join('"{}"'.format(form.replace('"', '""')) for form in forms)
+    return library.rows(f"SELECT rowid, {column} FROM text WHERE text MATCH ?", f"{column}: ({quoted})").fetchall()
 
 
 def short(text: str, part: str, most: int = 60) -> str:
