@@ -14,8 +14,9 @@ from PIL import Image, ImageDraw
 import eyebright
 from eyebright import modelfile, textfile
 from eyebright.foreign import Choices, wrap_towers
-from eyebright.library import Library, freetext
+from eyebright.library import Library
 from eyebright.library.indexer import index
+from eyebright.library.query import One, Query, find
 from pictures import encoded
 
 torch = pytest.importorskip("torch")
@@ -117,9 +118,9 @@ def pixels(classifier: Any, file: Path) -> Any:
     return classifier.normalize(torch.tensor(seen)[None])
 
 
-def share(hits: list[freetext.Hit], words: str) -> float:
+def share(shown: list[One], words: str) -> float:
     """Of the photos that were found, those that the words are true of."""
-    return float(np.mean([set(words.split()) <= set(Path(hit.path).stem.split("-")) for hit in hits]))
+    return float(np.mean([set(words.split()) <= set(Path(one.hit.path).stem.split("-")) for one in shown]))
 
 
 def test_free_text_finds_pictures_also_by_words_that_were_never_together(
@@ -136,7 +137,7 @@ def test_free_text_finds_pictures_also_by_words_that_were_never_together(
     with Library(tmp_path, make=True) as library:
         index(library, [str(photos)], recognizer)
         right = {
-            words: share(freetext.by_text(library, tower, f"a photo of a {words}", 10), words)
+            words: share(find(library, Query(f"a photo of a {words}", tower)).shown, words)
             for words in [*COLORS, *SHAPES, *CAPTIONS]
         }
     assert np.mean([right[words] for words in COLORS]) >= 0.9
@@ -188,8 +189,9 @@ def test_photos_are_found_by_what_people_wear(lite0: Any, tmp_path: Path) -> Non
         index(library, [str(photos.files[tested[0]].parent)], recognizer)
 
         def precision(words: set[str]) -> tuple[float, float]:
-            hits = freetext.by_text(library, tower, f"a photo of a {' and a '.join(sorted(words))}", len(tested))
-            right = np.array([words <= photos.tags[photos.named[Path(hit.path).name]] for hit in hits])
+            query = Query(f"a photo of a {' and a '.join(sorted(words))}", tower)
+            shown = find(library, query, top=len(tested)).shown
+            right = np.array([words <= photos.tags[photos.named[Path(one.hit.path).name]] for one in shown])
             places = np.flatnonzero(right) + 1
             return float(np.mean(np.arange(1, len(places) + 1) / places)), float(right.mean())
 

@@ -1,26 +1,16 @@
-"""What `eyebright search` says: hits as text, JSON or a contact sheet; what was taught; how good a search is."""
+"""What `eyebright search` says: hits as text, JSON or a contact sheet."""
 
 import json
 import os
-import shlex
 from html import escape
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from eyebright.cli import options
 from eyebright.errors import BadPicture, BadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from eyebright.cli.search import Asked, Shown
-    from eyebright.evaluation.intervals import Interval
-    from eyebright.library import Library
     from eyebright.library.matching import Part
-    from eyebright.library.retrieval import Quality
-    from eyebright.library.search import Floats, Hit
-    from eyebright.recognize import Recognizer
+    from eyebright.library.query import Found, One, Query
 
 SIDE = 180
 """Pixels of a small picture on a contact sheet."""
@@ -42,17 +32,17 @@ def printable(text: str) -> str:
     return options.one_line(name_of(text))
 
 
-def answer(shown: "list[Shown]", near: "Sequence[Hit]", cutoff: float | None, asked: "Asked", form: str) -> str:
+def answer(found: "Found", query: "Query", form: str) -> str:
     """All that is printed for one search."""
     if form == "html":
-        return sheet(shown, near, cutoff, asked)
+        return sheet(found, query)
     if form == "json":
-        lines = [json.dumps(as_json(one), ensure_ascii=False) for one in shown]
-        return "\n".join(lines) or json.dumps(nothing(near, cutoff), ensure_ascii=False)
-    return "\n".join(map(line, shown)) or sentence(near, cutoff)
+        lines = [json.dumps(as_json(one), ensure_ascii=False) for one in found.shown]
+        return "\n".join(lines) or json.dumps(nothing(found), ensure_ascii=False)
+    return "\n".join(map(line, found.shown)) or sentence(found)
 
 
-def line(one: "Shown") -> str:
+def line(one: "One") -> str:
     hit = one.hit
     at = f" at {hit.time_s:g} s" if hit.time_s else ""
     why = f"  ({printable(hit.why)})" if hit.why else ""
@@ -78,7 +68,7 @@ def in_words(part: "Part") -> str:
     return f"{f'{down} {across}'.strip() or 'middle'}, {100 * share:.0f}% of it"
 
 
-def as_json(one: "Shown") -> dict[str, Any]:
+def as_json(one: "One") -> dict[str, Any]:
     hit = one.hit
     found: dict[str, Any] = {"source": printable(hit.path), "id": hit.photo, "score": hit.score}
     if hit.why:
@@ -94,42 +84,42 @@ def as_json(one: "Shown") -> dict[str, Any]:
     return found
 
 
-def nothing(near: "Sequence[Hit]", cutoff: float | None) -> dict[str, Any]:
-    nearest = [{"source": printable(hit.path), "id": hit.photo, "score": hit.score} for hit in near[:NEAREST]]
-    found: dict[str, Any] = {"nothing_similar": True, "nearest": nearest}
-    return found if cutoff is None else {**found, "cutoff": round(cutoff, 4)}
+def nothing(found: "Found") -> dict[str, Any]:
+    nearest = [{"source": printable(hit.path), "id": hit.photo, "score": hit.score} for hit in found.near[:NEAREST]]
+    told: dict[str, Any] = {"nothing_similar": True, "nearest": nearest}
+    return told if found.cutoff is None else {**told, "cutoff": round(found.cutoff, 4)}
 
 
-def sentence(near: "Sequence[Hit]", cutoff: float | None) -> str:
-    if cutoff is None or not near:
+def sentence(found: "Found") -> str:
+    if found.cutoff is None or not found.near:
         return "Nothing was found."
-    hit = near[0]
+    hit = found.near[0]
     return (
         f"Nothing similar was found. The nearest is {printable(hit.path)} ({hit.score:.3f}); "
-        f"pictures of other things come up to {cutoff:.3f} near. --all shows the nearest all the same."
+        f"pictures of other things come up to {found.cutoff:.3f} near. --all shows the nearest all the same."
     )
 
 
-def sheet(shown: "list[Shown]", near: "Sequence[Hit]", cutoff: float | None, asked: "Asked") -> str:
+def sheet(found: "Found", query: "Query") -> str:
     """A contact sheet: one page that is whole in itself, whose small pictures hold no metadata."""
     from eyebright import htmlpage
 
-    title = described(asked)
-    count = "1 photo" if len(shown) == 1 else f"{len(shown):,} photos"
-    body = f"<main>\n<h1>{escape(title)}</h1>\n<p>{escape(count if shown else sentence(near, cutoff))}</p>"
-    for photo in filter(os.path.exists, (*asked.like, *([asked.image] if asked.image else []))):
+    title = described(query)
+    count = "1 photo" if len(found.shown) == 1 else f"{len(found.shown):,} photos"
+    body = f"<main>\n<h1>{escape(title)}</h1>\n<p>{escape(count if found.shown else sentence(found))}</p>"
+    for photo in filter(os.path.exists, (*query.like, query.image)):
         picture = small(photo, os.path.basename(photo))
         body += f'\n<figure class="asked">{picture}<figcaption>asked for</figcaption></figure>'
-    if shown:
-        body += f'\n<ul class="pictures">{"".join(map(figure, shown))}</ul>'
+    if found.shown:
+        body += f'\n<ul class="pictures">{"".join(map(figure, found.shown))}</ul>'
     return htmlpage.page(title, body + "\n</main>", SHEET)
 
 
-def described(asked: "Asked") -> str:
+def described(query: "Query") -> str:
     """A search in words."""
-    parts = [asked.text] if asked.text else []
-    parts += [f"like {os.path.basename(photo)}" for photo in (*asked.like, *([asked.image] if asked.image else []))]
-    parts += [f"unlike {os.path.basename(photo)}" for photo in asked.unlike]
+    parts = [query.text] if query.text else []
+    parts += [f"like {os.path.basename(photo)}" for photo in (*query.like, query.image) if photo]
+    parts += [f"unlike {os.path.basename(photo)}" for photo in query.unlike]
     return printable(f"Photos: {', '.join(parts)}" if parts else "Photos")
 
 
@@ -144,7 +134,7 @@ def small(path: str, alt: str) -> str:
         return f'<div class="none" style="width: {SIDE}px; height: {SIDE}px">no picture</div>'
 
 
-def figure(one: "Shown") -> str:
+def figure(one: "One") -> str:
     name = printable(os.path.basename(one.hit.path))
     frame = ""
     if one.part:
@@ -158,105 +148,3 @@ def figure(one: "Shown") -> str:
         f"<figcaption>{items}{escape(name)}<br>{one.hit.score:.3f}, id {one.hit.photo}{more}{why}{part}</figcaption>"
     )
     return f'<li><figure><div class="photo">{small(one.hit.path, name)}{frame}</div>{caption}</figure></li>'
-
-
-def taught(library: "Library", label: str, photos: tuple[str, ...], form: str, how: dict[str, Any]) -> str:
-    """Learn a label from photos, of the library or not; of those in the library it is kept as your word, too."""
-    from eyebright.cli.search import model_of
-    from eyebright.library import decisions
-    from eyebright.library.photos import identity_of
-    from eyebright.library.teach import teach
-
-    if printable(label) != label:
-        raise BadRequest(f"{printable(label)} is no label: it is not plain text.")
-    recognizer = options.recognizer(100, **how)
-    model = model_of(library, recognizer)
-    if photos:
-        names = {identity_of(library, photo): photo for photo in reversed(photos)}
-        known: dict[bytes, int] = dict(library.rows("SELECT identity, id FROM photo").fetchall())
-        examples = {
-            photo: example(library, recognizer, model, photo, known.get(who)) for who, photo in reversed(names.items())
-        }
-        said = [decisions.Said("is", who, label=label) for who in names if who in known]
-    else:
-        examples, said = examples_before(library, model, label), []
-    lesson = teach(library, model, label, examples)
-    if said:
-        decisions.record(library, said)
-    if form == "json":
-        return json.dumps({"label": label, "examples": len(examples), "found": lesson.found,
-                           "agreement": round(lesson.agreement, 4)})  # fmt: skip
-    name = shlex.quote(label)
-    return (
-        f"Learned {label} from {len(examples)} examples; {lesson.found:,} photos look like it. "
-        f"See them: eyebright search {name}. Wrong ones: eyebright correct PHOTO --not {name}."
-    )
-
-
-def example(library: "Library", recognizer: "Recognizer", model: int, photo: str, known: int | None) -> "Floats":
-    """The embedding of a photo, of the library (by its id) or not."""
-    from eyebright.cli.search import seen
-    from eyebright.library.search import stored
-
-    return seen(recognizer, photo, None) if known is None else stored(library, model, known)
-
-
-def examples_before(library: "Library", model: int, label: str) -> "dict[str, Floats]":
-    """Of photos that you said a label of, as far as a model saw them: some may be gone."""
-    from eyebright.library.search import stored
-
-    rows = library.rows(
-        "SELECT photo.id FROM said JOIN photo ON photo.identity = said.photo "
-        "WHERE said.kind = 'label' AND holds AND label = ? COLLATE NOCASE "
-        "AND photo.id IN (SELECT embedding.photo FROM embedding WHERE model = ?)",
-        " ".join(label.split()),
-        model,
-    )
-    return {f"photo {photo}": stored(library, model, photo) for (photo,) in rows.fetchall()}
-
-
-def judged(library: "Library", asked: "Asked", queries: str, form: str, how: dict[str, Any]) -> tuple[str, int]:
-    """How good the search is, and an exit code: 1 where pictures of queries could not be read."""
-    from eyebright.cli.search import model_of
-    from eyebright.library import retrieval
-
-    recognizer = options.recognizer(100, **how)
-    model = model_of(library, recognizer)
-    sought, unreadable = retrieval.read(library, queries, recognizer)
-    found = retrieval.evaluate(library, model, sought, asked.top, asked.some)
-    for path, why in unreadable:
-        click.echo(f"not read: {printable(path)}: {why}", err=True)
-    count = found["embedding"].queries
-    left_out = len(sought) - count
-    if form == "json":
-        figures = {way: quality_as_json(one) for way, one in found.items()}
-        answer = json.dumps({"queries": count, "left_out": left_out, "k": asked.top, **figures})
-    else:
-        answer = "\n".join(table(found, left_out, asked.top))
-    return answer, 1 if unreadable else 0
-
-
-def table(found: "dict[str, Quality]", left_out: int, k: int) -> "Iterator[str]":
-    """Lines of figures, overall and by kind of query."""
-    yield f"{found['embedding'].queries:,} queries, {k} shown; means with 95% intervals."
-    if left_out:
-        yield f"{left_out:,} more have nothing to find but themselves, and are left out."
-    yield f"{'by':<10} {f'precision@{k}':<24} {f'recall@{k}':<24} mAP"
-    for way, one in found.items():
-        yield f"{way:<10} {interval(one.precision):<24} {interval(one.recall):<24} {interval(one.map)}"
-    for group, (count, precision) in found["embedding"].by_group.items():
-        beside = ", ".join(f"{way} {found[way].by_group[group][1]:.3f}" for way in ("colors", "chance"))
-        yield f"{precision:.3f}  {printable(group)} ({count:,} queries; {beside})"
-
-
-def interval(found: "Interval") -> str:
-    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
-
-
-def quality_as_json(one: "Quality") -> dict[str, Any]:
-    figures = {
-        name: {"value": found.value, "low": found.low, "high": found.high, "n": one.queries, "method": found.method}
-        for name, found in (("precision", one.precision), ("recall", one.recall), ("map", one.map))
-    }
-    groups = {group: {"n": number, "precision": precision} for group, (number, precision) in one.by_group.items()}
-    return {**figures, "by_group": groups}

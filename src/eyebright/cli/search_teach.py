@@ -1,0 +1,69 @@
+"""`eyebright search --teach LABEL`: learn a label from photos, of the library or not."""
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from eyebright.cli import options
+from eyebright.cli.search_answers import printable
+from eyebright.errors import BadRequest
+
+if TYPE_CHECKING:
+    from eyebright.library import Library
+    from eyebright.library.search import Floats
+    from eyebright.recognize import Recognizer
+
+
+def taught(library: "Library", label: str, photos: tuple[str, ...], form: str, how: dict[str, Any]) -> str:
+    """What is said of it. Of photos that are in the library the label is kept as your word, too."""
+    from eyebright.library import decisions
+    from eyebright.library.photos import identity_of
+    from eyebright.library.query import model_of
+    from eyebright.library.teach import teach
+
+    if printable(label) != label:
+        raise BadRequest(f"{printable(label)} is no label: it is not plain text.")
+    recognizer = options.recognizer(100, **how)
+    model = model_of(library, recognizer)
+    if photos:
+        names = {identity_of(library, photo): photo for photo in reversed(photos)}
+        known: dict[bytes, int] = dict(library.rows("SELECT identity, id FROM photo").fetchall())
+        examples = {
+            photo: example(library, recognizer, model, photo, known.get(who)) for who, photo in reversed(names.items())
+        }
+        said = [decisions.Said("is", who, label=label) for who in names if who in known]
+    else:
+        examples, said = examples_before(library, model, label), []
+    lesson = teach(library, model, label, examples)
+    if said:
+        decisions.record(library, said)
+    if form == "json":
+        return json.dumps({"label": label, "examples": len(examples), "found": lesson.found,
+                           "agreement": round(lesson.agreement, 4)})  # fmt: skip
+    name = shlex.quote(label)
+    return (
+        f"Learned {label} from {len(examples)} examples; {lesson.found:,} photos look like it. "
+        f"See them: eyebright search {name}. Wrong ones: eyebright correct PHOTO --not {name}."
+    )
+
+
+def example(library: "Library", recognizer: "Recognizer", model: int, photo: str, known: int | None) -> "Floats":
+    """The embedding of a photo, of the library (by its id) or not."""
+    from eyebright.library.query import picture_of
+    from eyebright.library.search import stored
+
+    return recognizer.embed(picture_of(photo)) if known is None else stored(library, model, known)
+
+
+def examples_before(library: "Library", model: int, label: str) -> "dict[str, Floats]":
+    """Of photos that you said a label of, as far as a model saw them: some may be gone."""
+    from eyebright.library.search import stored
+
+    rows = library.rows(
+        "SELECT photo.id FROM said JOIN photo ON photo.identity = said.photo "
+        "WHERE said.kind = 'label' AND holds AND label = ? COLLATE NOCASE "
+        "AND photo.id IN (SELECT embedding.photo FROM embedding WHERE model = ?)",
+        " ".join(label.split()),
+        model,
+    )
+    return {f"photo {photo}": stored(library, model, photo) for (photo,) in rows.fetchall()}
