@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 import sqlite3
+import tempfile
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -117,6 +120,11 @@ def test_a_backup_touches_no_other_file(family, tmp_path):
         (("index", "nosuch"), "is no folder that can be seen now"),
         (("library", "merge", "holiday/notes.txt"), "is no decision"),
         (("library", "merge", "holiday/red.png"), "is not text"),
+        pytest.param(
+            ("library", "merge", "/dev/zero"),
+            "line 1 is too long",
+            marks=pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no /dev/zero"),
+        ),
         (("library", "status", "--library", "holiday"), "holds no library"),
     ],
 )
@@ -224,3 +232,47 @@ def test_a_note_is_no_photo(family, holiday):
     (holiday / "notes.md").write_text("Rex")
     ended = family("correct", "holiday/notes.md", "--is", "Rex")
     assert (ended.code, ended.err) == (2, "eyebright: holiday/notes.md is neither a picture nor a video.\n")
+
+
+@pytest.fixture
+def guest():
+    """Who may not write what others own."""
+    if os.geteuid():
+        yield
+    else:
+        os.seteuid(65534)
+        yield
+        os.seteuid(0)
+
+
+@pytest.fixture
+def sealed(family, holiday, monkeypatch):
+    """`family`, whose library may be read alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "library"
+        shutil.copytree(os.environ["EYEBRIGHT_LIBRARY"], library)
+        monkeypatch.setenv("EYEBRIGHT_LIBRARY", str(library))
+        assert family("search", "red").code == 0  # all that is imported late is there
+        for place, mode in ((Path(folder), 0o755), (library, 0o555), *((file, 0o444) for file in library.iterdir())):
+            place.chmod(mode)
+        yield family
+        library.chmod(0o755)
+
+
+def test_a_library_that_may_not_be_written_is_searched(sealed, guest):
+    assert "red.png" in sealed("search", "red").out
+    assert "3 photos" in sealed("library", "status").out
+    ended = sealed("undo")
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1
+
+
+def test_a_library_that_may_not_be_written_and_was_left_unfinished(sealed, request):
+    library = Path(os.environ["EYEBRIGHT_LIBRARY"])
+    library.chmod(0o755)
+    (library / "library.db-wal").write_bytes(b"something")
+    library.chmod(0o555)
+    request.getfixturevalue("guest")
+    ended = sealed("search", "red")
+    assert ended.code == 2
+    assert "left it unfinished" in ended.err

@@ -1,7 +1,6 @@
 """`eyebright library`: look after a library."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -145,15 +144,14 @@ def merge(log: str, folder: str) -> int:
     from eyebright.library import Library, decisions
 
     with Library(folder) as library:
-        if log == "-":
-            new = decisions.merge(library, sys.stdin, "standard input")
-        else:
-            try:
-                with open(log, encoding="utf-8") as text:
-                    new = decisions.merge(library, text, log)
-            except OSError as error:
-                raise BadRequest(f"{log} cannot be read: {(error.strerror or str(error)).lower()}.") from None
-            except UnicodeDecodeError:
-                raise BadRequest(f"{log} is not text; nothing was added.") from None
+        name = "standard input" if log == "-" else log
+        try:
+            with click.open_file(log, encoding="utf-8") as text:
+                lines = iter(lambda: text.readline(decisions.LONGEST_LINE + 2), "")  # what never ends is not read whole
+                new = decisions.merge(library, lines, name)
+        except OSError as error:
+            raise BadRequest(f"{name} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+        except UnicodeDecodeError:
+            raise BadRequest(f"{name} is not text; nothing was added.") from None
     click.echo(f"{new:,} decisions are new.")
     return 0

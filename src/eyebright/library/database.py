@@ -20,6 +20,7 @@ NAME = "library.db"
 BUSY_S = 30.0
 """How long a writer waits for another one."""
 SQLITE = b"SQLite format 3\0"
+UNWRITABLE = ("SQLITE_READONLY", "SQLITE_CANTOPEN")
 Row = tuple[Any, ...]
 
 
@@ -133,11 +134,31 @@ def connected(path: Path, make: bool) -> sqlite3.Connection:
         if head not in (SQLITE, b""):
             raise BadRequest(f"{path} is no library of Eyebright, or it is damaged.")
     with told(path):
-        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+        connection = opened(path)
         connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA journal_mode = WAL")
         migrations.migrate(connection, path)
+    return connection
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """A connection for reading and writing or, where nothing may be written, for reading alone."""
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        log = path.with_name(path.name + "-wal")
+        if not error.sqlite_errorname.startswith(UNWRITABLE) or not path.stat().st_size:
+            raise
+        if log.exists() and log.stat().st_size:  # what is in it would be missed
+            raise CannotWrite(
+                f"{path.parent} may not be written, and a program left it unfinished; open it where it may be."
+            ) from None
+        # SQLite makes files beside a library even to read it, unless it is told that nobody changes it
+        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     return connection
 
 
@@ -156,7 +177,9 @@ def explained(path: Path, error: sqlite3.DatabaseError) -> BadRequest | CannotWr
     code = getattr(error, "sqlite_errorname", "") or ""
     if code.startswith("SQLITE_FULL"):
         return CannotWrite(f"{path}: the disk is full; nothing of this step was written.")
-    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM")):
+    if code.startswith("SQLITE_READONLY"):
+        return CannotWrite(f"{path} may not be written; it can be searched.")
+    if code.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM")):
         return CannotWrite(f"{path} cannot be read or written ({str(error).rstrip('.')}).")
     if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return CannotWrite(f"{path} is being written by another program; try again when it is done.")
