@@ -17,7 +17,7 @@ def family(eyebright, holiday, colors, monkeypatch, tmp_path):
     monkeypatch.setenv("EYEBRIGHT_LIBRARY", str(tmp_path / "library"))
     ended = eyebright("index", holiday, "--model", colors, "--trust")
     assert ended.code == 1  # one file is torn
-    assert ended.out.startswith("3 new. The library knows 3 photos that are there.\n1 files that are no pictures")
+    assert ended.out.startswith("3 new. The library knows 3 photos that are there.\n1 file that is no picture")
     assert "torn.jpg: not a picture" in ended.out
     return eyebright
 
@@ -69,8 +69,8 @@ def test_what_was_said_can_be_taken_along(family, tmp_path):
     assert family("library", "export", "-o", "said.jsonl").code == 0
     (tmp_path / "other").mkdir()
     family("index", "holiday", "--library", "other", "--model", "lite0")
-    assert family("library", "merge", "said.jsonl", "--library", "other").out == "1 decisions are new.\n"
-    assert family("library", "merge", "said.jsonl", "--library", "other").out == "0 decisions are new.\n"
+    assert family("library", "merge", "said.jsonl", "--library", "other").out == "New: 1 decision.\n"
+    assert family("library", "merge", "said.jsonl", "--library", "other").out == "New: 0 decisions.\n"
     shown = json.loads(family("history", "holiday/red.png", "--library", "other", "--format", "json").out)
     assert shown["said"] == [{"label": "Rex", "holds": True}]
 

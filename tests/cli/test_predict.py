@@ -51,7 +51,7 @@ def test_a_folder_is_named_and_what_failed_is_told(predict, holiday):
         "(jpeg, png, gif, webp, bmp, tiff, avif, heif).",
     ]
     assert ended.err.splitlines() == [
-        "1 files that are no pictures or videos were left out.",
+        "1 file that is no picture or video was left out.",
         "1 of 4 could not be read.",
     ]
 

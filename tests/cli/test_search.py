@@ -42,14 +42,14 @@ def test_a_catalog_is_searched_with_filters_and_without_variants(shop):
     (only,) = found(shop("search", "--image", "red.png", *PLAIN, "--where", "price<10", "--format", "json"))
     assert only["items"] == [{"id": "3", "title": "Mug", "color": "blue", "price": "9.5"}]
     assert "[3 Mug]" in shop("search", "mug").out
-    assert "+1 variants" in shop("search", "shirt").out
+    assert "+1 variant" in shop("search", "shirt").out
 
 
 def test_a_catalog_is_judged(shop, tmp_path):
     (tmp_path / "queries.csv").write_text("image,relevant\nred.png,1;2\nlost.png,3\n")
     ended = shop("search", "--evaluate", "queries.csv", "--top", "2", *PLAIN)
     assert ended.code == 1
-    assert "1 queries, 2 shown" in ended.out
+    assert "1 query, 2 shown" in ended.out
     assert "not read: lost.png" in ended.err
     (told,) = found(shop("search", "--evaluate", "queries.csv", *PLAIN, "--format", "json"))
     assert set(told) == {"queries", "left_out", "k", "embedding", "colors", "chance"}
@@ -104,7 +104,7 @@ def test_answers_of_teaching_and_judging_go_to_a_file(shop, tmp_path):
     (tmp_path / "queries.csv").write_text("image,relevant\nred.png,1;2\n")
     (tmp_path / "b.png").write_bytes(encoded(plain("blue", 20)))
     assert shop("search", "--evaluate", "queries.csv", *PLAIN, "-o", "judged.txt").out == ""
-    assert (tmp_path / "judged.txt").read_text().startswith("1 queries, 10 shown")
+    assert (tmp_path / "judged.txt").read_text().startswith("1 query, 10 shown")
     assert shop("search", "--teach", "mug", "blue.png", "b.png", *PLAIN, "-o", "taught.txt").out == ""
     assert (tmp_path / "taught.txt").read_text().startswith("Learned mug")
 
@@ -112,8 +112,8 @@ def test_answers_of_teaching_and_judging_go_to_a_file(shop, tmp_path):
 def test_queries_with_nothing_else_to_find_are_left_out(shop, tmp_path):
     (tmp_path / "queries.csv").write_text("image,relevant\nred.png,1;2\nblue.png,3\n")
     ended = shop("search", "--evaluate", "queries.csv", "--top", "2", *PLAIN)
-    assert ended.out.startswith("1 queries, 2 shown")
-    assert "1 more have nothing to find but themselves" in ended.out
+    assert ended.out.startswith("1 query, 2 shown")
+    assert "nothing but themselves is to be found: 1 query" in ended.out
     assert "embedding  0.500 (0.500 to 0.500)" in ended.out
     (tmp_path / "queries.csv").write_text("image,relevant\nblue.png,3\n")
     assert "Of no query is anything relevant" in shop("search", "--evaluate", "queries.csv", *PLAIN).err
@@ -180,7 +180,7 @@ def test_a_label_is_taught_and_kept_as_a_word_of_yours(shop, tmp_path):
         (tmp_path / f"b{number}.png").write_bytes(encoded(plain("blue", 20 + number)))
     ended = shop("search", "--teach", "my mug", "blue.png", "b0.png", "b1.png", *PLAIN)
     assert ended.code == 0
-    assert ended.out.startswith("Learned my mug from 3 examples; 1 photos look like it.")
+    assert ended.out.startswith("Learned my mug from 3 examples; 1 photo looks like it.")
     assert "you said my mug" in shop("search", "my mug").out
     assert "label   taught: my mug" in shop("library", "status").out
     (again,) = found(shop("search", "--teach", "my mug", "blue.png", "b2.png", *PLAIN, "--format", "json"))

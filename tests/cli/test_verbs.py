@@ -24,7 +24,7 @@ def test_embed_writes_arrays_that_need_no_pickle(eyebright, colors, holiday, tmp
     assert ended.err.splitlines() == [
         f"{holiday / 'torn.jpg'}: not read: not a picture in a format that Eyebright reads "
         "(jpeg, png, gif, webp, bmp, tiff, avif, heif).",
-        "1 files that are no pictures or videos were left out.",
+        "1 file that is no picture or video was left out.",
         "1 of 4 could not be read.",
         "vectors.npz: 3 embeddings.",
     ]

@@ -66,7 +66,5 @@ def command(
     if form == "json":
         click.echo(json.dumps({"decisions": [one.id for one in made]}))
     else:
-        click.echo(
-            f"Kept: {len(made):,} {'decision' if len(made) == 1 else 'decisions'}. `eyebright undo` takes it back."
-        )
+        click.echo(f"Kept: {options.counted(len(made), 'decision')}. `eyebright undo` takes back what this command said.")
     return 0

@@ -104,9 +104,9 @@ def say(done: "Indexed", total: int, echo: Callable[[str], None]) -> None:
         "as they were": done.same,
     }
     told = ", ".join(f"{count:,} {word}" for word, count in parts.items() if count) or "nothing new"
-    echo(f"{told}. The library knows {total:,} photos that are there.")
+    echo(f"{told}. The library knows {options.counted(total, 'photo')} that {'is' if total == 1 else 'are'} there.")
     if done.others:
-        echo(f"{done.others:,} files that are no pictures or videos were left out.")
+        echo(f"{options.left_out(done.others)}.")
     for path, why in done.unreadable[:SHOWN]:
         echo(f"not read: {options.one_line(path)}: {options.one_line(why)}")
     if len(done.unreadable) > SHOWN:

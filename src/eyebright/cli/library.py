@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from eyebright.cli import options
+from eyebright.cli.options import counted
 from eyebright.errors import BadRequest, CannotWrite
 
 
@@ -48,16 +49,17 @@ def status(folder: str = "", unreadable: bool = False, form: str = "text") -> in
         click.echo(json.dumps(found, ensure_ascii=False))
         return 0
     click.echo(
-        f"{options.one_line(str(found['path']))}: {found['photos']:,} photos and {found['videos']:,} videos in "
-        f"{found['files']:,} files; {found['gone']:,} files are gone, {found['unreadable']:,} could not be read."
+        f"{options.one_line(str(found['path']))}: {counted(found['photos'], 'photo')} and "
+        f"{counted(found['videos'], 'video')} in {counted(found['files'], 'file')}. Gone: {found['gone']:,}. "
+        f"Not readable: {found['unreadable']:,}."
     )
-    click.echo(f"You said {found['decisions']:,} things, {found['undone']:,} of them taken back.")
+    click.echo(f"You said {counted(found['decisions'], 'thing')}; taken back: {found['undone']:,}.")
     if found["stopped"]:
         click.echo("The last index run was stopped before its end, or is at work; the next one goes on.")
     for path in found["folders"]:
         click.echo(f"folder  {options.one_line(path)}")
     for name, photos in found["models"]:
-        click.echo(f"model   {options.one_line(name)}: {photos:,} photos")
+        click.echo(f"model   {options.one_line(name)}: {counted(photos, 'photo')}")
     for name in found["taught"]:
         click.echo(f"label   {options.one_line(name)}")
     if found["items"]:
@@ -153,5 +155,5 @@ def merge(log: str, folder: str) -> int:
             raise BadRequest(f"{name} cannot be read: {(error.strerror or str(error)).lower()}.") from None
         except UnicodeDecodeError:
             raise BadRequest(f"{name} is not text; nothing was added.") from None
-    click.echo(f"{new:,} decisions are new.")
+    click.echo(f"New: {counted(new, 'decision')}.")
     return 0

@@ -85,15 +85,36 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "photo"), counted(2000, "query")
+    ('1 photo', '2,000 queries')
+    """
+    if number == 1:
+        return f"1 {thing}"
+    return f"{number:,} {thing[:-1]}ies" if thing.endswith("ry") else f"{number:,} {thing}s"
+
+
 def nothing_in(given: list[str], others: int) -> str:
     """What to say where no picture was met."""
     return f"no pictures or videos in {', '.join(given)}" + (f" ({others:,} other files)." if others else ".")
 
 
+def left_out(others: int) -> str:
+    """
+    >>> left_out(1)
+    '1 file that is no picture or video was left out'
+    """
+    if others == 1:
+        return "1 file that is no picture or video was left out"
+    return f"{others:,} files that are no pictures or videos were left out"
+
+
 def tell_rest(others: int, failed: int, total: int) -> None:
     """On stderr, what did not become a result."""
     if others:
-        click.echo(f"{others:,} files that are no pictures or videos were left out.", err=True)
+        click.echo(f"{left_out(others)}.", err=True)
     if failed:
         click.echo(f"{failed:,} of {total:,} could not be read.", err=True)
 

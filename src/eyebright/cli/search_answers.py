@@ -47,7 +47,7 @@ def line(one: "One") -> str:
     at = f" at {hit.time_s:g} s" if hit.time_s else ""
     why = f"  ({printable(hit.why)})" if hit.why else ""
     items = "".join(f"  [{printable(f'{item.name} {item.title}'.strip())}]" for item in one.items[:1])
-    more = f"  +{one.variants} variants" if one.variants else ""
+    more = f"  +{options.counted(one.variants, 'variant')}" if one.variants else ""
     part = f"  alike: {in_words(one.part)}" if one.part else ""
     return f"{hit.score:.3f}  {hit.photo:>6}  {printable(hit.path)}{at}{items}{more}{why}{part}"
 
@@ -105,7 +105,7 @@ def sheet(found: "Found", query: "Query") -> str:
     from eyebright import htmlpage
 
     title = described(query)
-    count = "1 photo" if len(found.shown) == 1 else f"{len(found.shown):,} photos"
+    count = options.counted(len(found.shown), "photo")
     body = f"<main>\n<h1>{escape(title)}</h1>\n<p>{escape(count if found.shown else sentence(found))}</p>"
     for photo in filter(os.path.exists, (*query.like, query.image)):
         picture = small(photo, os.path.basename(photo))
@@ -141,7 +141,7 @@ def figure(one: "One") -> str:
         left, top, width, height = (f"{100 * value:.1f}%" for value in one.part[:4])
         frame = f'<div class="part" style="left: {left}; top: {top}; width: {width}; height: {height}"></div>'
     items = "".join(f"{escape(printable(item.title or item.name))}<br>" for item in one.items[:1])
-    more = f"<br>and {one.variants} variants" if one.variants else ""
+    more = f"<br>and {options.counted(one.variants, 'variant')}" if one.variants else ""
     why = f"<br>{escape(printable(one.hit.why))}" if one.hit.why else ""
     part = f"<br>alike: {in_words(one.part)}" if one.part else ""
     caption = (

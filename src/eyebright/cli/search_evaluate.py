@@ -42,15 +42,15 @@ def judged(
 
 def table(found: "dict[str, Quality]", left_out: int, k: int) -> "Iterator[str]":
     """Lines of figures, overall and by kind of query."""
-    yield f"{found['embedding'].queries:,} queries, {k} shown; means with 95% intervals."
+    yield f"{options.counted(found['embedding'].queries, 'query')}, {k} shown; means with 95% intervals."
     if left_out:
-        yield f"{left_out:,} more have nothing to find but themselves, and are left out."
+        yield f"Left out, since nothing but themselves is to be found: {options.counted(left_out, 'query')}."
     yield f"{'by':<10} {f'precision@{k}':<24} {f'recall@{k}':<24} mAP"
     for way, one in found.items():
         yield f"{way:<10} {interval(one.precision):<24} {interval(one.recall):<24} {interval(one.map)}"
     for group, (count, precision) in found["embedding"].by_group.items():
         beside = ", ".join(f"{way} {found[way].by_group[group][1]:.3f}" for way in ("colors", "chance"))
-        yield f"{precision:.3f}  {printable(group)} ({count:,} queries; {beside})"
+        yield f"{precision:.3f}  {printable(group)} ({options.counted(count, 'query')}; {beside})"
 
 
 def interval(found: "Interval") -> str:

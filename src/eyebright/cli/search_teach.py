@@ -41,8 +41,9 @@ def taught(library: "Library", label: str, photos: tuple[str, ...], form: str, h
         return json.dumps({"label": label, "examples": len(examples), "found": lesson.found,
                            "agreement": round(lesson.agreement, 4)})  # fmt: skip
     name = shlex.quote(label)
+    like = f"{options.counted(lesson.found, 'photo')} {'looks' if lesson.found == 1 else 'look'} like it"
     return (
-        f"Learned {label} from {len(examples)} examples; {lesson.found:,} photos look like it. "
+        f"Learned {label} from {len(examples)} examples; {like}. "
         f"See them: eyebright search {name}. Wrong ones: eyebright correct PHOTO --not {name}."
     )
 
