@@ -66,5 +66,6 @@ def command(
     if form == "json":
         click.echo(json.dumps({"decisions": [one.id for one in made]}))
     else:
-        click.echo(f"Kept: {options.counted(len(made), 'decision')}. `eyebright undo` takes back what this command said.")
+        kept = options.counted(len(made), "decision")
+        click.echo(f"Kept: {kept}. `eyebright undo` takes back what this command said.")
     return 0
