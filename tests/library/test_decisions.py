@@ -16,12 +16,6 @@ CAT, DOG, OWL = (bytes([number]) * 16 for number in (1, 2, 3))
 LINE = f'''{{"id":"s","at":"2026-01-01T00:00:00.000000","what":"is","photo":"{CAT.hex()}","label":"Rex"}}'''
 
 
-@pytest.fixture
-def library(tmp_path):
-    with Library(tmp_path, make=True) as made:
-        yield made
-
-
 def holds(library):
     rows = library.rows("SELECT photo, label, holds FROM said WHERE kind = 'label'")
     said = {(photo, label): bool(yes) for photo, label, yes in rows}

@@ -6,24 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from eyebright.library import Library, decisions, duplicates
+from eyebright.library import decisions, duplicates
 from eyebright.library.decisions import Said
 from eyebright.library.indexer import index
 from eyebright.library.photos import identity_of
 from eyebright.library.shots import best
 from pictures import color_recognizer, encoded, opened, plain
-
-
-@pytest.fixture
-def library(tmp_path):
-    with Library(tmp_path / "library", make=True) as made:
-        yield made
-
-
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "photos").mkdir()
-    return tmp_path / "photos"
 
 
 @pytest.fixture(scope="module")

@@ -29,12 +29,6 @@ def photos(tmp_path):
     return folder
 
 
-@pytest.fixture
-def library(tmp_path):
-    with Library(tmp_path / "library", make=True) as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
 def recognizer():
     return color_recognizer()

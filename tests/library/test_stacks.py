@@ -6,23 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eyebright.library import Library, decisions
+from eyebright.library import decisions
 from eyebright.library.decisions import Said
 from eyebright.library.indexer import index
 from eyebright.library.photos import identity_of
 from pictures import color_recognizer, encoded, noise, plain, video
-
-
-@pytest.fixture
-def library(tmp_path):
-    with Library(tmp_path / "library", make=True) as made:
-        yield made
-
-
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "photos").mkdir()
-    return tmp_path / "photos"
 
 
 def stacks(library, folder):
