@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from eyebright import modelfile
-from eyebright.compression.frontier import page, words
+from eyebright.compression.frontier import cost, page, words
 from eyebright.compression.frontier.begin import forget, opened, recipe_of
 from eyebright.compression.frontier.points import (
     FLOAT,
@@ -35,39 +35,29 @@ from eyebright.compression.frontier.points import (
 )
 from eyebright.compression.frontier.state import Home, State
 from eyebright.compression.frontier.words import MEASURES
-from eyebright.compression.int8 import PICTURES, converted
+from eyebright.compression.int8 import converted
 from eyebright.compression.parts import parts
-from eyebright.compression.stand_in import stand_in
 from eyebright.data import Dataset
 from eyebright.data.dataset import SPLITS
 from eyebright.errors import BadModelFile, BadRequest, CannotWrite, Refused
 from eyebright.evaluation import metrics
 from eyebright.evaluation.drop import Allowed
 from eyebright.measure import in_turns, latency, speedup
-from eyebright.modelfile import Figure, Input, ModelFile
-from eyebright.preprocessing import fit
-from eyebright.training import plan, train
-from eyebright.training.batches import Batches
+from eyebright.modelfile import Figure, ModelFile
+from eyebright.training import train
 from eyebright.training.checks import checked
-from eyebright.training.distill import Teacher, unlabeled
+from eyebright.training.distill import unlabeled
 from eyebright.training.events import Counted, Enough, Event, Progress, Said, Tell, clock, counting
 from eyebright.training.finish import scores_of
-from eyebright.training.learn import start
-from eyebright.training.loop import Diverged, Learner, make_loss
-from eyebright.training.network import classifier_of, input_size
-from eyebright.training.pixels import SPARE, Kept
+from eyebright.training.loop import Diverged
 from eyebright.training.run import MODEL, Run
 
 AT_ONCE = 7
 """Model files that take turns at the clock, one of them always the first network's."""
 QUICK = 7
 """Turns of networks that are not trained yet."""
-TRIED, TRIED_SIDE = 16, 224
-"""Pictures of the steps that are timed, where they are so large; of smaller ones as many more, up to a whole batch."""
 JUDGING = 1 / 3
 """What a picture costs that is judged, against one that is learned from."""
-DECODED = 32
-"""Pictures that tell how long decoding takes."""
 LOST = Allowed(0.02, 1.0)
 """What int8 may cost; layers go back to float where it would be more."""
 
@@ -166,54 +156,21 @@ class Search:
         for at in range(0, len(todo), AT_ONCE - 1):
             group = todo[at : at + AT_ONCE - 1]
             began = time.monotonic()
-            files = [self.untrained(network) for network in group]
-            around_s = (time.monotonic() - began) / len(files)
-            first = first or (files[0] if group[0] is self.networks[0] else self.untrained(self.networks[0]))
+            files = [cost.untrained(network, self.asked, self.data) for network in group]
+            drawn_s = (time.monotonic() - began) / len(files)
+            same = group[0] is self.networks[0]
+            first = first or (files[0] if same else cost.untrained(self.networks[0], self.asked, self.data))
             found = in_turns([first, *files], turns=QUICK)
             here_ms = self.networks[0].latency_ms or latency(found[0]).value
             for network, file, measured in zip(group, files, found[1:], strict=True):
                 network.size_bytes = len(file.data)
                 network.latency_ms = here_ms / speedup(found[0], measured).value
-                picture_s = self.seconds_a_picture(network)
                 judged = len(self.data.part("validation").items)
-                network.around_s = self.around_s(network, around_s)
-                network.pass_s = picture_s * (learned + JUDGING * judged)
+                network.around_s = cost.around_s(network, self.asked, self.open, drawn_s)
+                network.pass_s = cost.picture_s(network, self.asked, self.data) * (learned + JUDGING * judged)
                 done += 1
                 count(done, len(todo))
             self.home.save()
-
-    def untrained(self, network: Network) -> ModelFile:
-        """A model file that can be measured, and is good for nothing else."""
-        classifier = classifier_of(recipe_of(self.asked, network), len(self.data.labels), self.data.task)
-        return stand_in(classifier, self.data.labels, network.size, network.name)
-
-    def seconds_a_picture(self, network: Network) -> float:
-        """How long a picture takes to learn from, by a few steps on noise."""
-        recipe = recipe_of(self.asked, network).settled(self.data.task)
-        as_many = round(TRIED * max(TRIED_SIDE / network.size, 1) ** 2)
-        recipe = replace(recipe, batch=min(as_many, recipe.batch))
-        labels, task = self.data.labels, self.data.task
-        learner = Learner(classifier_of(recipe, len(labels), task), recipe, start(recipe).device)
-        side = round(input_size(recipe) * SPARE)
-        noise = np.random.default_rng(0).integers(0, 256, (recipe.batch, side, side, 3), np.uint8)
-        targets = np.eye(len(labels), dtype=np.float32)[np.arange(recipe.batch) % len(labels)]
-        teacher = Teacher(recipe.teacher, labels, task) if recipe.teacher else None
-        batches = Batches(
-            Kept(noise, np.ones(recipe.batch, np.float32)), targets, recipe, input_size(recipe), 8, teacher=teacher
-        )
-        loss_of = make_loss(task, recipe, targets)
-        return plan.seconds_a_step(learner, batches, start(recipe), loss_of) / recipe.batch
-
-    def around_s(self, network: Network, drawn_s: float) -> float:
-        """What a training takes beside its passes: pictures are decoded, files written and tried, perhaps in int8."""
-        data = self.open
-        items = data.items[:: max(len(data.items) // DECODED, 1)][:DECODED]
-        began = time.monotonic()
-        for item in items:
-            fit(data.picture(item, network.size), Input(size=network.size))
-        decoded_s = (time.monotonic() - began) / len(items) * len(data.items)
-        looked_s = network.latency_ms / 1000 * (PICTURES * 3 + 2 * len(self.data.part("validation").items))
-        return 2 * decoded_s + 3 * drawn_s + looked_s * (2 if INT8 in self.asked.bits else 1)
 
     def plan(self) -> None:
         """How many passes each network has; raises BadRequest where one a network does not fit into the time."""
