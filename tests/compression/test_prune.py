@@ -17,10 +17,12 @@ import onnx  # noqa: E402
 
 from eyebright import measure, modelfile, selftest  # noqa: E402
 from eyebright.cli import run as command  # noqa: E402
-from eyebright.compression import channels, prune  # noqa: E402
+from eyebright.compression import channels, prune, rounds  # noqa: E402
 from eyebright.compression.goal import Goal, Scale  # noqa: E402
+from eyebright.compression.norms import show  # noqa: E402
+from eyebright.compression.parent import look, read_parent  # noqa: E402
 from eyebright.compression.parts import parts  # noqa: E402
-from eyebright.compression.prune import fewest, read_parent  # noqa: E402
+from eyebright.compression.rounds import fewest  # noqa: E402
 from eyebright.data import Dataset  # noqa: E402
 from eyebright.encoders import slim  # noqa: E402
 from eyebright.errors import BadRequest, CannotWrite  # noqa: E402
@@ -102,20 +104,20 @@ def test_a_genotype_is_trained_on_as_any_encoder(child, data, tmp_path):
 def test_a_network_that_shall_stay_as_it_is_does(parent, data):
     """Rounds without anything to do: the same layers, the same answers but for norms that were measured anew."""
     before = read_parent(parent)
-    seen = prune.look(before, data, lambda event: None)
+    seen = look(before, data, lambda event: None)
     scale = Scale(Goal(keep=1.0), before.file, before.classifier)
-    after = prune.slimmer(before, seen, scale, "channels", "magnitude", 2, lambda event: None)
+    after = rounds.slimmer(before, seen, scale, "channels", "magnitude", 2, lambda event: None)
     assert after.shape == before.shape
     assert after.value == 1.0
     with torch.no_grad():
-        old, new = (prune.show(each.classifier, seen.pixels) for each in (before, after))
+        old, new = (show(each.classifier, seen.pixels) for each in (before, after))
     assert (old.argmax(1) == new.argmax(1)).float().mean() > 0.9
 
 
 def test_the_shortest_beginning_that_is_small_enough_is_found():
     for limit in range(1, 100):
         gone, value = fewest(range(100), float(limit), lambda some: 100.0 - len(some))
-        assert limit * (1 - prune.CLOSE) <= value <= limit
+        assert limit * (1 - rounds.CLOSE) <= value <= limit
         assert value == 100 - len(gone)
 
 
@@ -183,8 +185,8 @@ def test_each_round_takes_its_share_of_what_is_aimed_at(parent, data, goal):
     if "size_bytes" in goal:
         goal = {**goal, "size_bytes": goal["size_bytes"] * Scale(Goal(**goal), before.file, before.classifier).start}
     scale = Scale(Goal(**goal), before.file, before.classifier)
-    seen = prune.look(before, data, lambda event: None)
-    after = prune.slimmer(before, seen, scale, "channels", "magnitude", 3, lambda event: None)
+    seen = look(before, data, lambda event: None)
+    after = rounds.slimmer(before, seen, scale, "channels", "magnitude", 3, lambda event: None)
     assert not any(": 0 groups" in step for step in after.steps)
     assert len(after.steps) == 3
     assert 0.8 * scale.goal.value < after.value <= scale.goal.value  # the last group of eight may be a large one
