@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from eyebright import modelfile, packed  # noqa: E402
-from eyebright.compression import centers, share  # noqa: E402
+from eyebright.compression import books, centers, compensate, share  # noqa: E402
 from eyebright.compression.pack import entropy_bits, pack  # noqa: E402
 from eyebright.data import Dataset  # noqa: E402
 from eyebright.errors import BadRequest  # noqa: E402
@@ -45,7 +45,7 @@ def book(rows, bits):
         [onnx.numpy_helper.from_array(rows, "w")],
     )
     before = onnx.helper.make_model(graph)
-    return centers.books_of(share.share(before, bits), before)["w"]
+    return books.books_of(share.share(before, bits), before)["w"]
 
 
 def test_without_labels_there_are_none(pictures):
@@ -59,7 +59,7 @@ def test_other_weights_make_up_for_an_error():
     rows = RANDOM.normal(size=(40, 64)).astype(np.float32)
     first = book(rows, 3)
     inputs = torch.from_numpy(mixed.astype(np.float32))
-    after = centers.compensated(first, centers.Layer("x", 0), (inputs.T @ inputs / 500)[None], 0.0)
+    after = compensate.compensated(first, compensate.Layer("x", 0), (inputs.T @ inputs / 500)[None], 0.0)
     errors = [float(((one.held() - torch.from_numpy(rows)) @ inputs.T).square().mean()) for one in (first, after)]
     assert errors[1] < 0.5 * errors[0]
     assert set(np.unique(after.held())) <= set(np.unique(first.held()))
@@ -68,7 +68,7 @@ def test_other_weights_make_up_for_an_error():
 def test_inputs_that_have_nothing_in_common_change_nothing():
     """Then the nearest center is the best."""
     rows = RANDOM.normal(size=(40, 64)).astype(np.float32)
-    after = centers.compensated(book(rows, 4), centers.Layer("x", 0), torch.eye(64)[None], 0.0)
+    after = compensate.compensated(book(rows, 4), compensate.Layer("x", 0), torch.eye(64)[None], 0.0)
     values = np.unique(after.held())
     nearest = values[np.abs(rows[..., None] - values).argmin(-1)]
     assert np.array_equal(after.held().numpy(), nearest)
@@ -77,9 +77,7 @@ def test_inputs_that_have_nothing_in_common_change_nothing():
 def test_a_price_keeps_indices_short():
     rows = RANDOM.normal(size=(40, 64)).astype(np.float32)
     first = book(rows, 5)
-    bits = [
-        entropy_bits(np.bincount(centers.Choice(first, price)(rows).ravel())) for price in (0.0, 0.03, 0.1, 0.3, 1.0)
-    ]
+    bits = [entropy_bits(np.bincount(books.Choice(first, price)(rows).ravel())) for price in (0.0, 0.03, 0.1, 0.3, 1.0)]
     assert bits == sorted(bits, reverse=True)
     assert bits[-1] < 0.8 * bits[0]
 
@@ -88,8 +86,8 @@ def test_what_an_output_is_made_of_is_what_its_convolution_sees():
     """Rows of inputs times the weights are the outputs, at some of their places."""
     x = torch.from_numpy(RANDOM.normal(size=(1, 3, 9, 9)).astype(np.float32))
     kernel = torch.from_numpy(RANDOM.normal(size=(5, 3, 3, 3)).astype(np.float32))
-    layer = centers.Layer("x", 0, (3, 3), 1, {"strides": [2, 2], "pads": [1, 1, 1, 1]})
-    rows = centers.inputs(x, layer, np.random.default_rng(0))[0] @ kernel.flatten(1).T
+    layer = compensate.Layer("x", 0, (3, 3), 1, {"strides": [2, 2], "pads": [1, 1, 1, 1]})
+    rows = compensate.inputs(x, layer, np.random.default_rng(0))[0] @ kernel.flatten(1).T
     outputs = torch.nn.functional.conv2d(x, kernel, stride=2, padding=1).flatten(2)[0].T
     assert sorted(map(tuple, rows.round(decimals=3).tolist())) == sorted(map(tuple, outputs.round(decimals=3).tolist()))
 
@@ -97,7 +95,7 @@ def test_what_an_output_is_made_of_is_what_its_convolution_sees():
 def test_of_a_depthwise_convolution_each_channel_has_inputs_of_its_own():
     x = torch.from_numpy(RANDOM.normal(size=(1, 4, 5, 5)).astype(np.float32))
     kernel = torch.from_numpy(RANDOM.normal(size=(4, 1, 3, 3)).astype(np.float32))
-    rows = centers.inputs(x, centers.Layer("x", 0, (3, 3), 4), np.random.default_rng(0))
+    rows = compensate.inputs(x, compensate.Layer("x", 0, (3, 3), 4), np.random.default_rng(0))
     outputs = torch.nn.functional.conv2d(x, kernel, groups=4).flatten(2)[0]
     found = (rows @ kernel.flatten(1)[:, :, None])[..., 0]
     assert torch.allclose(found.sort(1).values, outputs.sort(1).values, atol=1e-5)
