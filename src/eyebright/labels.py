@@ -67,12 +67,13 @@ class Hierarchy:
         self.task = task
         at = {node.id: index for index, node in enumerate(self.nodes)}
         self._parent = [-1 if node.parent is None else at[node.parent] for node in self.nodes]
-        leaves: list[list[int]] = [[] for _ in hierarchy]
+        leaves: list[list[int]] = [[len(labels)] for _ in hierarchy]  # one past the labels stands for nothing
         for leaf in range(len(labels)):
             for ancestor in self.ancestors(leaf):
                 leaves[ancestor - len(labels)].append(leaf)
-        self._leaves = [np.array(below, np.intp) for below in leaves]
-        self._breadth = np.array([1] * len(labels) + [len(below) for below in leaves])
+        self._leaves = np.array([leaf for below in leaves for leaf in below], np.intp)
+        self._begins = np.cumsum([0, *(len(below) for below in leaves)])[:-1]
+        self._breadth = np.array([1] * len(labels) + [len(below) - 1 for below in leaves])
 
     @classmethod
     def of(cls, metadata: Metadata) -> "Hierarchy":
@@ -88,11 +89,11 @@ class Hierarchy:
     def all_scores(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Scores of labels (L,) -> scores of labels and inner nodes (L + P,), 0..1."""
         leaf = scores.astype(np.float64)
-        if self.task == "multi":
-            inner = [leaf[below].max(initial=0) for below in self._leaves]
-        else:
-            inner = [leaf[below].sum() for below in self._leaves]
-        return np.concatenate([leaf, np.minimum(inner, 1.0)]) if inner else leaf
+        if not len(self._leaves):
+            return leaf
+        gather = np.maximum if self.task == "multi" else np.add
+        inner = gather.reduceat(np.append(leaf, 0.0)[self._leaves], self._begins)
+        return np.concatenate([leaf, np.minimum(inner, 1.0)])
 
     def needed(self, sure: float = SURE, thresholds: Mapping[str, float] | None = None) -> npt.NDArray[np.float64]:
         """The score that each label and inner node must reach, (L + P,): its own threshold, or `sure`."""

@@ -19,6 +19,7 @@ from eyebright.errors import BadPicture, EyebrightError, MissingExtra
 from eyebright.library import appearance, identity, metadata
 from eyebright.library.metadata import Metadata
 from eyebright.library.raw import RAW, preview
+from eyebright.library.vectors import unit
 from eyebright.library.walk import Found
 from eyebright.preprocessing import Pixels, fit, shorter_side
 from eyebright.recognize import Recognizer
@@ -146,7 +147,7 @@ class Eyes:
         for (one, time_s, _), mine, vector in zip(waiting, scores, embeddings, strict=True):
             all_scores = self.recognizer.words.hierarchy.all_scores(mine)
             one.scores = all_scores if one.scores is None else np.maximum(one.scores, all_scores)
-            one.embeddings.append((time_s, normal(vector)))
+            one.embeddings.append((time_s, unit(vector).astype(np.float16)))
 
 
 def sidecar(found: Found) -> bytes:
@@ -159,8 +160,3 @@ def sidecar(found: Found) -> bytes:
     except OSError:
         return b""
     return text if len(text) <= metadata.XMP_BYTES else b""
-
-
-def normal(vector: NDArray[np.float32]) -> NDArray[np.float16]:
-    """(D,) of length 1; zeros stay zeros."""
-    return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float16)
