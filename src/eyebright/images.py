@@ -145,16 +145,10 @@ def decode(data: bytes, shorter: int | None = None, limits: Limits = LIMITS) -> 
         raise _explained(error) from None
 
 
-def upright_size(data: bytes, limits: Limits = LIMITS) -> tuple[int, int]:
-    """Width and height in pixels of the first frame, held upright, from the header alone. Raises BadPicture."""
-    try:
-        picture = _open(data, limits)
-        turned = _orientation(picture) in (5, 6, 7, 8)
-    except BadPicture:
-        raise
-    except Exception as error:
-        raise _explained(error) from None
-    return (picture.height, picture.width) if turned else picture.size
+def upright_size(header: Image.Image) -> tuple[int, int]:
+    """Width and height in pixels of the first frame, held upright."""
+    turned = _orientation(header) in (5, 6, 7, 8)
+    return (header.height, header.width) if turned else header.size
 
 
 def decode_frames(

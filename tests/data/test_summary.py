@@ -5,14 +5,14 @@ import pytest
 from data.making import folder, picture
 from eyebright.data import Dataset, summary
 from eyebright.errors import BadPicture
-from eyebright.images import upright_size
+from eyebright.images import header, upright_size
 from pictures import animation, encoded, plain, turned
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_sideways_photo_is_measured_upright(orientation):
     """As `decode` gives it."""
-    assert upright_size(turned(plain("red", 64, 48), orientation, "JPEG")) == (64, 48)
+    assert upright_size(header(turned(plain("red", 64, 48), orientation, "JPEG"))) == (64, 48)
 
 
 @pytest.mark.parametrize(
@@ -20,15 +20,15 @@ def test_a_sideways_photo_is_measured_upright(orientation):
 )
 def test_every_format_tells_its_size(data):
     """Without being decoded."""
-    assert upright_size(data) == (30, 20)
-    assert upright_size(animation("red", "blue")) == (64, 48)
+    assert upright_size(header(data)) == (30, 20)
+    assert upright_size(header(animation("red", "blue"))) == (64, 48)
 
 
 @pytest.mark.parametrize("data", [b"", b"dear diary", picture()[:20], b"\xff\xd8\xff" + bytes(50)])
 def test_what_is_no_picture_has_no_size(data):
     """And says why."""
     with pytest.raises(BadPicture):
-        upright_size(data)
+        upright_size(header(data))
 
 
 def test_a_sample_is_the_same_every_time_and_spread_over_the_set(tmp_path):

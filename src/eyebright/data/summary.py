@@ -8,7 +8,7 @@ from typing import Any
 from eyebright.data.dataset import SPLITS, Dataset, Item
 from eyebright.data.split import place
 from eyebright.errors import BadPicture
-from eyebright.images import upright_size
+from eyebright.images import header, upright_size
 
 SAMPLE = 300
 """Pictures whose header is read for the sizes."""
@@ -37,7 +37,7 @@ def measured(dataset: Dataset, items: list[Item]) -> Iterator[tuple[int, int] | 
                 yield round(right - left), round(bottom - top)
                 continue
             content = dataset.store.read(item.name)
-            yield upright_size(content) if isinstance(content, bytes) else (content.shape[1], content.shape[0])
+            yield upright_size(header(content)) if isinstance(content, bytes) else (content.shape[1], content.shape[0])
         except BadPicture as error:
             yield BadPicture(f"{item.name}: {error}")
 

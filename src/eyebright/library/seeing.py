@@ -100,7 +100,7 @@ class Eyes:
         header = images.header(shown)
         one.metadata = metadata.of_picture(header, sidecar(one.found))
         one.named = metadata.from_name(os.path.basename(path))
-        one.size = images.upright_size(shown)
+        one.size = images.upright_size(header)
         if one.identity in self.met:
             return []
         picture = images.decode(shown, self.shorter)

@@ -147,7 +147,7 @@ def opened(photo: Photo, shorter: int, limits: Limits) -> tuple[Image.Image, tup
     if isinstance(photo, bytes):
         if images.sniff(photo[: images.HEAD_BYTES]) in images.VIDEOS:
             raise BadRequest("this is a video; one picture at a time is explained: save a frame of it first.")
-        return images.decode(photo, shorter, limits), images.upright_size(photo, limits)
+        return images.decode(photo, shorter, limits), images.upright_size(images.header(photo, limits))
     try:
         return opened(images.read_file(os.fsdecode(photo), limits), shorter, limits)
     except (BadPicture, BadRequest) as error:
