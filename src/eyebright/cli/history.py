@@ -43,6 +43,8 @@ def lines(known: "About") -> list[str]:
     facts = [part for part in ((known.taken or "").replace("T", " "), known.camera or "") if part]
     if facts:
         found.append(f"taken     {', '.join(facts)}")
+    if known.place:
+        found.append(f"near      {known.place}")
     found += [f"you say   {'' if yes else 'not '}{label}" for label, yes in known.said]
     found += [f"album     {album}" for album in known.albums]
     found += [f"its file  {kind}: {value}" for kind, value in known.words]
@@ -61,6 +63,7 @@ def as_json(known: "About") -> dict[str, Any]:
         "gone": [options.one_line(path) for path in known.gone],
         "taken": known.taken,
         "camera": known.camera,
+        "place": known.place or None,
         "said": [{"label": label, "holds": yes} for label, yes in known.said],
         "albums": known.albums,
         "words": [{"kind": kind, "value": value} for kind, value in known.words],

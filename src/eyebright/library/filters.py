@@ -25,6 +25,7 @@ FACTS = {
     "width": "pixels",
     "height": "pixels",
     "path": "a part of it",
+    "place": "a word of its city or country",
     "album": "the name of an album of yours",
     "catalog": "a part of the path of its file",
 }
@@ -66,6 +67,7 @@ def some(library: Library, wheres: Sequence[str]) -> Some:
     if len(wheres) > MOST:
         raise BadRequest(f"--where can be given {MOST} times, not {len(wheres):,} times.")
     library.connection.create_function("number_in", 1, number_in, deterministic=True)
+    library.connection.create_function("plain", 1, normal, deterministic=True)
     found = ALL
     for where in wheres:
         form = _FORM.match(where)
@@ -100,7 +102,14 @@ def one(library: Library, name: str, sign: str, value: str) -> tuple[str, *tuple
         own = f"SELECT photo FROM said WHERE kind = 'album' AND holds AND label IN ({','.join('?' * len(meant))})"
         return f"SELECT id FROM photo WHERE identity IN ({own})", *meant
     if name == "camera":
-        return "SELECT id FROM photo WHERE instr(lower(coalesce(camera, '')), lower(?))", value
+        return "SELECT id FROM photo WHERE camera IS NOT NULL AND instr(plain(camera), ?)", normal(value)
+    if name == "place":
+        holds = "instr(' ' || plain({}) || ' ', ' ' || ? || ' ')"
+        told = (
+            f"SELECT photo FROM word JOIN file ON file.id = file WHERE word.kind = 'place' AND {holds.format('value')}"
+        )
+        named = holds.format("city || ' ' || near || ' ' || country")
+        return f"{told} UNION SELECT photo FROM place WHERE {named}", normal(value), normal(value)
     table = _THERE if name == "path" else "SELECT photo FROM item WHERE photo IS NOT NULL"
     return f"{table} AND instr({name}, CAST(? AS TEXT))", text_of(value)
 

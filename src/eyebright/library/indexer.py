@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from eyebright.errors import BadRequest, CannotWrite
-from eyebright.library import teach, unrelated
+from eyebright.library import places, teach, unrelated
 from eyebright.library.database import Library, paths_below, told
 from eyebright.library.seeing import TOGETHER, Eyes, Looked
 from eyebright.library.stacks import stack
@@ -152,6 +152,7 @@ class Here:
 
     def refresh(self) -> None:
         """What follows from all photos, with those that are new."""
+        places.refresh(self.library)
         unrelated.refresh(self.library, self.tables.model, self.recognizer)
         teach.refresh(self.library, self.tables.model)
 

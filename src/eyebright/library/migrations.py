@@ -122,7 +122,14 @@ CREATE TABLE taught (                           -- labels that were learned from
     bias REAL NOT NULL
 );
 """
-STEPS = (FIRST, SECOND)
+THIRD = """
+CREATE TABLE place (                            -- derived from a photo's coordinates: where that is, in words
+    photo INTEGER PRIMARY KEY REFERENCES photo,
+    latitude REAL NOT NULL, longitude REAL NOT NULL,
+    city TEXT NOT NULL, near TEXT NOT NULL, country TEXT NOT NULL
+);
+"""
+STEPS = (FIRST, SECOND, THIRD)
 """What turns a library of version N into one of version N + 1."""
 
 

@@ -23,6 +23,8 @@ class About(NamedTuple):
     """Where it was."""
     taken: str | None
     camera: str | None
+    place: str
+    """City, a great one near it and country, by its coordinates."""
     labels: list[tuple[str, float, str]]
     """Label, score and the model that gave it, the best first."""
     words: list[tuple[str, str]]
@@ -65,6 +67,7 @@ def about(library: Library, known: bytes) -> About:
     """What the library knows of a photo by its identity; little, where it was never indexed."""
     row = library.rows("SELECT id, taken, camera FROM photo WHERE identity = ?", known).fetchone()
     photo, taken, camera = row or (None, None, None)
+    place = library.rows("SELECT city, near, country FROM place WHERE photo = ?", photo).fetchone() or ()
     files = library.rows("SELECT path, gone FROM file WHERE photo = ? ORDER BY path", photo).fetchall()
     labels = [
         (label, score, model)
@@ -88,6 +91,7 @@ def about(library: Library, known: bytes) -> About:
         [path for path, gone in files if gone],
         taken,
         camera,
+        ", ".join(filter(None, place)),
         labels,
         words.fetchall(),
         [(label, bool(yes)) for label, yes, kind in said if kind == "label"],

@@ -142,6 +142,8 @@ def describe(connection: sqlite3.Connection, photo: int | None, folders: Sequenc
     words: list[str] = []
     for file, _ in some:
         words += [value for (value,) in connection.execute("SELECT value FROM word WHERE file = ?", (file,))]
+    for place in connection.execute("SELECT city, near, country FROM place WHERE photo = ?", (photo,)):
+        words += [name for name in place if name]
     for title, attributes in connection.execute("SELECT title, attributes FROM item WHERE photo = ?", (photo,)):
         words += [title, *msgspec.json.decode(attributes).values()]
     (camera,) = connection.execute("SELECT coalesce(camera, '') FROM photo WHERE id = ?", (photo,)).fetchone()

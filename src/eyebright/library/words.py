@@ -26,6 +26,7 @@ TAUGHT = 0.5
 """The same for a label that was learned from examples (teach.py)."""
 SAID, WRITTEN, NAMED = 2.0, 1.5, 0.5
 """What counts for how much: said by a person, written into the file, in the name of a file or folder."""
+_ACCENTS = re.compile("[\u0300-\u036f]")
 _DATE = re.compile(r"((?:18|19|20)\d\d)(?:-(\d\d)(?:-(\d\d))?)?$")
 _MONTHS = {
     name.lower(): at for names in (calendar.month_name, calendar.month_abbr) for at, name in enumerate(names) if at
@@ -125,12 +126,13 @@ def tidy(text: str) -> list[str]:
 
 
 def normal(text: str) -> str:
-    """A name as it is compared: however it is written, it is the same name.
+    """A name as it is compared: however it is written, with or without accents, it is the same name.
 
-    >>> normal("St. Louis"), normal("STRASSE") == normal("Straße")
-    ('st louis', True)
+    >>> normal("St. Louis"), normal("Zoë"), normal("STRASSE") == normal("Straße")
+    ('st louis', 'zoe', True)
     """
-    return unicodedata.normalize("NFC", " ".join(tidy(text)).casefold())
+    apart = unicodedata.normalize("NFD", " ".join(tidy(text)).casefold())
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", apart))
 
 
 def singular(words: str) -> list[str]:
