@@ -276,3 +276,53 @@ def test_a_library_that_may_not_be_written_and_was_left_unfinished(sealed, reque
     ended = sealed("search", "red")
     assert ended.code == 2
     assert "left it unfinished" in ended.err
+
+
+def test_nothing_is_overwritten_that_cannot_be_made_again(family, holiday, tmp_path):
+    library = tmp_path / "library" / "library.db"
+    photo, before = (holiday / "red.png").read_bytes(), library.stat().st_size
+    for words in (("search", "red"), ("library", "export"), ("library", "backup")):
+        for target, what in ((library, "database"), (holiday / "red.png", "picture")):
+            ended = family(*words, "-o", target, "--force")
+            assert ended.code == 2
+            assert what in ended.err or "the library itself" in ended.err
+    assert (holiday / "red.png").read_bytes() == photo
+    assert library.stat().st_size == before
+    assert family("library", "check").code == 0
+
+
+def test_a_damaged_library_takes_no_good_copys_place(family, tmp_path):
+    family("correct", "holiday/red.png", "--is", "Rex")
+    assert family("library", "backup", "-o", "good.db").code == 0
+    good = (tmp_path / "good.db").read_bytes()
+    file = tmp_path / "library" / "library.db"
+    torn = bytearray(file.read_bytes())
+    torn[-4096:] = bytes([0xAA]) * 4096
+    file.write_bytes(torn)
+    assert family("library", "backup", "-o", "good.db", "--force").code == 2
+    assert (tmp_path / "good.db").read_bytes() == good
+
+
+def test_a_copy_is_a_library_in_a_folder_of_its_own(family, tmp_path):
+    family("correct", "holiday/red.png", "--is", "Rex")
+    family("library", "backup", "-o", "copy.db")
+    assert "Put a backup into one" in family("search", "Rex", "--library", "copy.db").err
+    (tmp_path / "again").mkdir()
+    (tmp_path / "copy.db").rename(tmp_path / "again" / "library.db")
+    assert "red.png" in family("search", "Rex", "--library", "again").out
+
+
+def test_what_is_no_library_does_not_become_one(eyebright, holiday, tmp_path):
+    (tmp_path / "library.db").touch()
+    assert "library.db is empty" in eyebright("library", "status", "--library", tmp_path).err
+    (tmp_path / "other").mkdir()
+    with closing(sqlite3.connect(tmp_path / "other" / "library.db")) as other:
+        other.execute("CREATE TABLE mine (x)")
+    assert "database of another program" in eyebright("index", holiday, "--library", tmp_path / "other").err
+
+
+@pytest.mark.parametrize("folder", ["", "nosuch", "holiday/red.png"])
+def test_a_folder_that_is_none_begins_no_library(eyebright, holiday, tmp_path, folder):
+    ended = eyebright("index", folder, "--library", tmp_path / "library")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert not (tmp_path / "library").exists()

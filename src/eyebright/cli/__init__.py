@@ -6,6 +6,7 @@ request itself is wrong, 130 stopped by Ctrl-C.
 """
 
 import contextlib
+import errno
 import gc
 import io
 import os
@@ -54,6 +55,10 @@ VERBS = {
     "doctor": "Check this installation.",
     "completion": "Print the completion script for your shell.",
 }
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""What a disk says that takes no more."""
 
 
 class Verbs(click.Group):
@@ -127,3 +132,8 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:  # `eyebright predict ... | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        click.echo(f"eyebright: not all could be written: {(error.strerror or '').lower()}.", err=True)
+        return 1

@@ -109,7 +109,7 @@ def must_be_drawable(output: Path, photo: str, force: bool) -> None:
         raise BadRequest(f"{output}: explanations are drawn as PNG; choose a name that ends in .png.")
     if output.exists() and os.path.samefile(output, photo):
         raise BadRequest(f"{output} is the photo itself, and originals are never written; choose another name.")
-    options.must_be_free(output, force)
+    options.must_be_free(output, force, over="picture")
 
 
 def looked_among(path: str, reader: str | None, crops: bool, split: str) -> "Dataset":

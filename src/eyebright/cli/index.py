@@ -56,11 +56,16 @@ def command(
     from eyebright.library import Library
     from eyebright.library import catalog as catalogs
     from eyebright.library.indexer import index
+    from eyebright.library.walk import whole
 
     if bool(catalog) == bool(folders):
         raise BadRequest("Name folders of photos, or one --catalog CSV.")
     if catalog and watch:
         raise BadRequest("--watch is for folders; index a catalog again when its file has changed.")
+    for one in folders:
+        whole(one)  # before a library is begun
+    if catalog:
+        catalogs.read(catalog)
     with Library(folder, make=True) as library:
         recognizer = options.recognizer(100, **how)
 

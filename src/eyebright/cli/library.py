@@ -94,8 +94,11 @@ def check(folder: str) -> int:
 def backup(folder: str, output: Path, force: bool) -> int:
     """Write a copy of the library, also while it is in use.
 
+    To go back to it, put the copy into a folder of its own, as library.db, and name that folder.
+
     \b
       eyebright library backup -o family.db
+      mkdir again && cp family.db again/library.db && eyebright search dog --library again/
     """
     from eyebright.library import Library, migrations
     from eyebright.library.database import told
@@ -103,9 +106,11 @@ def backup(folder: str, output: Path, force: bool) -> int:
     target, partial = options.places(output)
     if target == partial:
         raise CannotWrite(f"{output} is no plain file, and a library needs one.")
-    options.must_be_free(output, force)
+    options.must_be_free(output, force, over="database")
     with Library(folder) as library, told(output):
-        migrations.backup(library.connection, target)
+        if target.exists() and target.samefile(library.path):
+            raise CannotWrite(f"{output} is the library itself; a copy needs another place.")
+        migrations.backup(library.connection, target, sound=True)
     click.echo(f"{output}: {target.stat().st_size / 1e6:.1f} MB")
     return 0
 
@@ -148,7 +153,7 @@ def merge(log: str, folder: str) -> int:
     with Library(folder) as library:
         name = "standard input" if log == "-" else log
         try:
-            with click.open_file(log, encoding="utf-8") as text:
+            with click.open_file(log, encoding="utf-8-sig") as text:
                 lines = iter(lambda: text.readline(decisions.LONGEST_LINE + 2), "")  # what never ends is not read whole
                 new = decisions.merge(library, lines, name)
         except OSError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eyebright.errors import BadRequest, CannotWrite
+from eyebright.errors import BadPicture, BadRequest, CannotWrite
 
 if TYPE_CHECKING:
     from eyebright.recognize import Recognizer
@@ -143,18 +143,38 @@ def places(output: Path) -> tuple[Path, Path]:
     return target, target if special else target.with_name(target.name + ".partial")
 
 
-def must_be_free(output: Path, force: bool, remedy: str = "--force overwrites it") -> None:
-    """Whether a result may be written to `output`, asked before any work is done. Raises CannotWrite."""
+def must_be_free(output: Path, force: bool, remedy: str = "--force overwrites it", over: str = "") -> None:
+    """Whether a result may be written to `output`, asked before any work is done. Raises CannotWrite.
+
+    A picture, video or database is never overwritten, unless the result is such a one, too (`over`).
+    """
     target, partial = places(output)
     folder = target.parent
     if target == partial:
         return
     if target.exists() and not force:
         raise CannotWrite(f"{output} exists; {remedy}.")
+    if force and (what := precious(target)) not in ("", over):
+        raise CannotWrite(f"{output} is a {what}; --force overwrites results, and no {what}.")
     if not folder.is_dir():
         raise CannotWrite(f"{output} cannot be written: there is no folder {folder}; make it first.")
     if not os.access(folder, os.W_OK):
         raise CannotWrite(f"{output} cannot be written: you may not write in {folder}; choose another place.")
+
+
+def precious(file: Path) -> str:
+    """What a file is that holds more than a command could make again: a picture, a video, a database; else nothing."""
+    from eyebright import images
+
+    try:
+        with images.opened(file) as opened:
+            head = opened.read(images.HEAD_BYTES)
+    except (OSError, BadPicture):
+        return ""
+    if head.startswith(b"SQLite format 3\0"):
+        return "database"
+    kind = images.sniff(head)
+    return "" if not kind else "video" if kind in images.VIDEOS else "picture"
 
 
 def cannot_write(output: Path, error: OSError, hint: str = "") -> CannotWrite:

@@ -118,6 +118,10 @@ def usual_place() -> Path:
 
 def connected(path: Path, make: bool) -> sqlite3.Connection:
     """An open library of the newest schema."""
+    if path.parent.is_file():
+        raise BadRequest(
+            f"{path.parent} is a file; a library is a folder with a {NAME} in it. Put a backup into one, as {NAME}."
+        )
     if not path.exists():
         if not make:
             raise BadRequest(f"{path.parent} holds no library; eyebright index FOLDER begins one.")
@@ -131,8 +135,12 @@ def connected(path: Path, make: bool) -> sqlite3.Connection:
                 head = file.read(len(SQLITE))
         except OSError as error:
             raise CannotWrite(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
-        if head not in (SQLITE, b""):
-            raise BadRequest(f"{path} is no library of Eyebright, or it is damaged.")
+        if head not in ((SQLITE, b"") if make else (SQLITE,)):
+            copies = path.parent / migrations.BACKUPS
+            raise BadRequest(
+                f"{path} is {'no library of Eyebright, or it is damaged' if head else 'empty'}"
+                f"{f'; copies lie in {copies}' if copies.is_dir() else ''}."
+            )
     with told(path):
         connection = opened(path)
         connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")

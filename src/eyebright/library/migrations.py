@@ -143,6 +143,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version == len(STEPS):
         return
+    if not version and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
+        raise BadRequest(f"{path} is a database of another program; the library needs a folder of its own.")
     if version:
         backup(connection, path.parent / BACKUPS / f"before-version-{version + 1}.db", version)
     connection.execute("BEGIN IMMEDIATE")
@@ -154,7 +156,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {len(STEPS)}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
         raise
 
 
@@ -169,10 +172,10 @@ def statements(script: str) -> list[str]:
     return found
 
 
-def backup(connection: sqlite3.Connection, path: Path, version: int = len(STEPS)) -> None:
+def backup(connection: sqlite3.Connection, path: Path, version: int = len(STEPS), sound: bool = False) -> None:
     """A whole copy, in a folder of its own beside its place first; none of a library that is of another version now.
 
-    Raises CannotWrite.
+    `sound`: none of a damaged one, so that it takes no good copy's place. Raises CannotWrite, BadRequest.
     """
     try:
         path.parent.mkdir(exist_ok=True)
@@ -182,6 +185,10 @@ def backup(connection: sqlite3.Connection, path: Path, version: int = len(STEPS)
             try:
                 connection.backup(copy)
                 (found,) = copy.execute("PRAGMA user_version").fetchone()
+                if sound and copy.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                    raise BadRequest(
+                        "The library is damaged, so no copy was written; eyebright library export writes what was said."
+                    )
             finally:
                 copy.close()
             if found == version:  # else another process was faster, and has made this copy

@@ -105,7 +105,11 @@ def found(path: str, sidecars: dict[str, str]) -> Found:
 
 def whole(folder: str) -> str:
     """The one way to write a folder's path, so that a library knows it again. Raises BadRequest where it is none."""
+    if not folder:
+        raise BadRequest("A folder has an empty name.")
     path = os.path.realpath(folder)
+    if Path(path).is_file():
+        raise BadRequest(f"{folder} is a file; index takes folders.")
     if not Path(path).is_dir():
         raise BadRequest(f"{folder} is no folder that can be seen now; is its disk connected?")
     return path
