@@ -62,6 +62,32 @@ def test_undoing_twice_goes_further_back(library):
     assert holds(library)[0] == {(CAT, "one"): True}
 
 
+def test_what_was_undone_comes_back_one_step_after_the_other(library):
+    for label in ("one", "two", "three"):
+        decisions.record(library, [Said("is", CAT, label=label)])
+    decisions.undo(library, last=1)
+    decisions.undo(library, last=1)
+    assert [one.label for one in decisions.undo(library, last=1, again=True)] == ["two"]
+    assert [one.label for one in decisions.undo(library, last=1, again=True)] == ["three"]
+    assert set(holds(library)[0]) == {(CAT, "one"), (CAT, "two"), (CAT, "three")}
+    with pytest.raises(BadRequest, match="Nothing was undone"):
+        decisions.undo(library, last=1, again=True)
+
+
+def test_a_label_is_one_thing_however_it_is_written(library):
+    decisions.record(library, [Said("is", CAT, label="LION")])
+    decisions.record(library, [Said("not", CAT, label="lion")])
+    assert holds(library)[0] == {(CAT, "lion"): False}
+    decisions.undo(library, last=1)
+    assert holds(library)[0] == {(CAT, "LION"): True}
+
+
+def test_a_thing_and_its_opposite_are_not_said_in_one_go(library):
+    with pytest.raises(BadRequest, match="lion is both said and denied"):
+        decisions.record(library, [Said("is", CAT, label="LION"), Said("not", CAT, label="lion")])
+    assert holds(library)[0] == {}
+
+
 def test_all_since_a_moment_is_undone(library):
     decisions.record(library, [Said("is", CAT, label="early")])
     late = decisions.record(library, [Said("is", CAT, label="late")])
@@ -106,6 +132,7 @@ def test_rows_of_the_log_can_be_neither_changed_nor_deleted(library):
     [
         (Said("is", CAT, label=" \n"), "1 to 200 letters"),
         (Said("not", CAT, label="a" * 201), "1 to 200 letters"),
+        (Said("in", CAT, label="?!"), "1 to 200 letters"),
         (Said("not", CAT, label="b\udcff"), "text in UTF-8"),
         (Said("same", CAT, CAT), "one picture already"),
     ],

@@ -35,7 +35,9 @@ def command(last: int | None, since: str | None, again: bool, folder: str, form:
         click.echo(json.dumps({"undone": [one.id for one in taken]}))
         return 0
     for one in taken:
-        click.echo(f"taken back: {sentence(one.what, names.get(one.photo, ''), one.label)}")
+        click.echo(
+            f"{'holds again' if again else 'taken back'}: {sentence(one.what, names.get(one.photo, ''), one.label)}"
+        )
     return 0
 
 
@@ -51,7 +53,6 @@ def sentence(what: str, photo: str, label: str) -> str:
         "not": f"{photo} is not {label}",
         "in": f"{photo} is in the album {label}",
         "out": f"{photo} is not in the album {label}",
-        "undo": "an undo",
     }
     return put.get(what) or f"{photo} is {'not ' if what == 'not-same' else ''}the same as another one"
 

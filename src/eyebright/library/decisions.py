@@ -18,6 +18,7 @@ import msgspec
 from eyebright.errors import BadRequest
 from eyebright.library.database import Library
 from eyebright.library.identity import BYTES
+from eyebright.library.words import normal
 
 What = Literal["is", "not", "in", "out", "same", "not-same", "undo"]
 ABOUT_ONE, ABOUT_TWO = ("is", "not", "in", "out"), ("same", "not-same")
@@ -89,6 +90,7 @@ def written(at: datetime) -> str:
 def record(library: Library, step: Sequence[Said]) -> list[Decision]:
     """Add one step to the log, for good: when this returns, not even a power cut loses it. Raises BadRequest."""
     step = [checked(said) for said in step]
+    must_agree(step)
     with library.writing(certain=True) as connection:
         (latest,) = connection.execute("SELECT max(at) FROM decision").fetchone()
         at = datetime.now(UTC).replace(tzinfo=None)
@@ -110,11 +112,21 @@ def checked(said: Said) -> Said:
     label = " ".join(said.label.split())
     if any("\ud800" <= letter <= "\udfff" for letter in label):
         raise BadRequest("A label or album is text in UTF-8.")
-    if said.what in ABOUT_ONE and not 0 < len(label) <= LONGEST:
+    if said.what in ABOUT_ONE and not (len(label) <= LONGEST and normal(label)):
         raise BadRequest(f"A label or album has 1 to {LONGEST} letters.")
     if said.what in ABOUT_TWO and said.photo == said.other:
         raise BadRequest("These are one picture already: their contents are the same.")
     return said._replace(label=label)
+
+
+def must_agree(step: Sequence[Said]) -> None:
+    """Raise BadRequest where one step says a thing and its opposite."""
+    for yes, no, kind in (("is", "not", "label"), ("in", "out", "album")):
+        names: dict[str, set[tuple[bytes, str]]] = {
+            what: {(one.photo, normal(one.label)) for one in step if one.what == what} for what in (yes, no)
+        }
+        if both := names[yes] & names[no]:
+            raise BadRequest(f"The {kind} {min(both)[1]} is both said and denied; say one of them.")
 
 
 def decision(said: Said, at: datetime, number: int) -> Decision:
@@ -147,8 +159,12 @@ def derive(connection: sqlite3.Connection) -> None:
 
 def apply(connection: sqlite3.Connection, one: Decision) -> None:
     if one.what in ABOUT_ONE:
-        values = blob(one.photo), KINDS[one.what], one.label, one.what in ("is", "in"), one.id
-        connection.execute("INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?, ?)", values)
+        photo, kind, name = blob(one.photo), KINDS[one.what], normal(one.label)
+        for (label,) in connection.execute("SELECT label FROM said WHERE photo = ? AND kind = ?", (photo, kind)):
+            if normal(label) == name:  # the same thing, however it was written then
+                connection.execute("DELETE FROM said WHERE photo = ? AND kind = ? AND label = ?", (photo, kind, label))
+        values = photo, kind, one.label, one.what in ("is", "in"), one.id
+        connection.execute("INSERT INTO said VALUES (?, ?, ?, ?, ?)", values)
     elif one.what in ABOUT_TWO:
         pair = sorted(bytes.fromhex(digits) for digits in (one.photo, one.other))  # whichever was named first
         connection.execute("INSERT OR REPLACE INTO pair VALUES (?, ?, ?, ?)", (*pair, one.what == "same", one.id))
@@ -175,16 +191,21 @@ def standing(decisions: Sequence[Decision]) -> list[Decision]:
 def undo(library: Library, last: int = 0, since: str = "", again: bool = False) -> list[Decision]:
     """Take back the last steps that still hold, or all since a moment (UTC); what was taken back.
 
-    `again` takes back the last undo instead. Raises BadRequest where there is nothing to take back.
+    `again` takes back the last undo instead; what was said then, which holds again, is returned. Raises BadRequest
+    where there is nothing to take back.
     """
-    held = [one for one in standing(log(library.connection)) if (one.what == "undo") == again]
+    all_said = log(library.connection)
+    by_id = {one.id: one for one in all_said}
+    held = [one for one in standing(all_said) if (one.what == "undo") == again]
+    if again:  # an undo of an undo is what `again` does, and is not taken back by it
+        held = [one for one in held if one.undoes in by_id and by_id[one.undoes].what != "undo"]
     steps = [list(step) for _, step in groupby(held, key=lambda one: one.at)]
     chosen = [step for step in steps if step[0].at >= since] if since else steps[-last:] if last else []
     taken = [one for step in chosen for one in step]
     if not taken:
         raise BadRequest("There is nothing to undo." if not again else "Nothing was undone that could be taken back.")
     record(library, [Said("undo", undoes=one.id) for one in reversed(taken)])
-    return taken
+    return [by_id[one.undoes] for one in reversed(taken)] if again else taken
 
 
 def lines(library: Library) -> Iterator[str]:
