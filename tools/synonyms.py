@@ -1,7 +1,8 @@
 """Other names of things that can be seen: WordNet -> src/eyebright/library/synonyms.txt.gz.
 
-A line is one synset: its id, then its names as they are compared, a tab after each. A name that more often means
-something else has ~ before it.
+What people say every day comes first (everyday_names.txt): names of one thing, or nearly so, the first of which tells
+WordNet's synset. A line is one synset: its id, then its names as they are compared, a tab after each. A name that more
+often means something else has ~ before it.
 
   python tools/synonyms.py WORDNET            the folder with data.noun and index.noun (Debian: wordnet-base)
 """
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eyebright.labels import imagenet
-from eyebright.library.words import normal
+from eyebright.library.names import normal
 
+EVERYDAY = Path(__file__).with_name("everyday_names.txt")
 OUTPUT = Path(__file__).parents[1] / "src" / "eyebright" / "library" / "synonyms.txt.gz"
 SEEN = {"05", "06", "11", "13", "15", "17", "19", "20"}
 """Animals, things, events, food, places, objects in nature, phenomena, plants, as WordNet numbers its files of nouns
@@ -46,7 +48,10 @@ def main() -> None:
 
 
 def lines(synsets: dict[str, Synset], usual: dict[str, str]) -> Iterator[str]:
-    """Those with a second name for something, and those that are labels of ImageNet whatever names they have."""
+    """Those of every day, with a second name for something, and labels of ImageNet whatever names they have."""
+    for row in EVERYDAY.read_text().splitlines():
+        names = row.split(", ")
+        yield "\t".join(["n" + usual[names[0]], *map(normal, names), "\n"])
     labels = {node.id for node in (*imagenet()[0], *imagenet()[1])}
     for number, synset in synsets.items():
         names = {

@@ -185,7 +185,8 @@ def test_search_by_words_finds_what_models_files_and_people_say(family):
 
 def test_what_is_said_outranks_the_model_in_a_search(family):
     family("correct", "holiday/red.png", "--not", "red")
-    assert shown(family("search", "--format", "json", "red"))[0] == {"nothing_similar": True, "nearest": []}
+    nothing = {"nothing_similar": True, "nearest": [], "unknown": [{"word": "red", "like": None}]}
+    assert shown(family("search", "--format", "json", "red")) == [nothing]
 
 
 def test_search_by_a_picture_from_elsewhere_and_by_one_of_the_library(family, colors, tmp_path):

@@ -162,7 +162,7 @@ def test_a_contact_sheet_is_whole_in_itself(shop, tmp_path):
 
 def test_a_sheet_says_that_nothing_was_found(shop):
     page = shop("search", "unicorn", "--format", "html").out
-    assert "Nothing was found." in page
+    assert "Nothing was found: no photo is known by unicorn." in page
     assert "<figure>" not in page
 
 

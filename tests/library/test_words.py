@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from eyebright.errors import BadRequest
-from eyebright.library import Library, decisions
+from eyebright.library import Library, decisions, words
 from eyebright.library.decisions import Said
 from eyebright.library.indexer import index
 from eyebright.library.search import by_words
@@ -64,6 +64,11 @@ def found(library, text):
         ("red*", {"two"}),
         ("100%_", set()),
         ("( OR )", set()),
+        ("the photos of my old town", {"two"}),
+        ("red & beach", {"two"}),
+        ("red,beach", {"two"}),
+        ("“été”", {"one"}),
+        ("beach-day", {"one", "two"}),
     ],
 )
 def test_a_text_finds(library, text, wanted):
@@ -159,3 +164,86 @@ def test_a_label_is_found_by_another_name_by_its_wordnet_id(library):
         with library.writing() as connection:
             connection.execute("DELETE FROM label WHERE model = ?", (model,))
             connection.execute("DELETE FROM model WHERE id = ?", (model,))
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [("Aunt Mary", "mary"), ("Zoë", "zoe"), ("Côte d'Azur", "cote d'azur"), ("Côte d'Azur", "azur"), ("❤", "❤")],
+)
+def test_a_part_of_what_was_said_and_no_accents(library, red, said, text):
+    decisions.record(library, [Said("is", red, label=said)])
+    assert found(library, text) == {"two"}
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        *(
+            (text, True)
+            for text in ("2008", "2008-7", "2008/07", "7/2008", "20080716", "16 july 2008", "July 16th", "16.7.2008")
+        ),
+        *((text, True) for text in ("july 2008 red", "16/7/2008")),
+        *((text, False) for text in ("2008-8", "17 july", "july 2009", "16/8/2008", "99/99/2008")),
+    ],
+)
+def test_dates_as_people_write_them(library, red, text, right):
+    with library.writing() as connection:
+        connection.execute("UPDATE photo SET taken = '2008-07-16T10:00:00' WHERE identity = ?", (red,))
+    try:
+        assert found(library, text) == ({"two"} if right else set())
+    finally:
+        with library.writing() as connection:
+            connection.execute("UPDATE photo SET taken = NULL WHERE identity = ?", (red,))
+
+
+@pytest.fixture
+def animals(library):
+    """The red photo as a model sees it that knows animals: it takes it for a dog."""
+    nodes = [["a", "animal", None], ["d", "dog", "a"], ["t", "terrier", "d"], ["c", "cat", "a"]]
+    with library.writing() as connection:
+        connection.execute(
+            "INSERT INTO model (sha256, name, labels) VALUES ('1', 'animals', ?)",
+            (msgspec.json.encode(nodes).decode(),),
+        )
+        (model,) = connection.execute("SELECT id FROM model WHERE sha256 = '1'").fetchone()
+        (photo,) = connection.execute("SELECT photo FROM file WHERE path LIKE '%two.png'").fetchone()
+        rows = [(photo, model, label, score) for label, score in (("a", 0.9), ("d", 0.85), ("t", 0.8), ("c", 0.05))]
+        connection.executemany("INSERT INTO label VALUES (?, ?, ?, ?)", rows)
+    yield
+    with library.writing() as connection:
+        connection.execute("DELETE FROM label WHERE model = ?", (model,))
+        connection.execute("DELETE FROM model WHERE id = ?", (model,))
+
+
+@pytest.mark.usefixtures("animals")
+def test_what_is_no_dog_is_no_terrier_and_no_animal_for_that_reason(library, red):
+    everything = ("animal", "dog", "terriers")
+    assert [found(library, text) for text in everything] == [{"two"}] * 3
+    decisions.record(library, [Said("not", red, label="cat")])
+    assert [found(library, text) for text in everything] == [{"two"}] * 3
+    decisions.record(library, [Said("not", red, label="dogs")])
+    assert [found(library, text) for text in everything] == [set()] * 3
+    decisions.undo(library, last=1)
+    decisions.record(library, [Said("not", red, label="terrier")])
+    assert [found(library, text) for text in everything] == [set()] * 3
+
+
+@pytest.mark.usefixtures("animals")
+def test_what_a_person_calls_a_terrier_is_a_dog(library, red):
+    sql = "SELECT identity FROM photo JOIN file ON file.photo = photo.id WHERE path LIKE '%one.png'"
+    decisions.record(library, [Said("is", library.value(sql), label="Terrier")])
+    assert [found(library, text) for text in ("animal", "dog", "terrier")] == [{"one", "two"}] * 3
+    assert found(library, "cat") == set()
+
+
+def test_a_word_that_nothing_is_known_by_is_named(library):
+    assert words.unknown(library, "reed old town") == [("reed", "red")]
+    assert words.unknown(library, "red") == []
+
+
+def test_letters_and_marks_that_a_system_takes_apart(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "か\u3099っこう.png").write_bytes(encoded(plain("red")))
+    with Library(tmp_path / "library", make=True) as made:
+        index(made, [str(tmp_path / "photos")], color_recognizer(sharp=30))
+        assert len(by_words(made, "がっこう", 5)) == 1

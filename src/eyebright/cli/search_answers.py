@@ -87,10 +87,15 @@ def as_json(one: "One") -> dict[str, Any]:
 def nothing(found: "Found") -> dict[str, Any]:
     nearest = [{"source": printable(hit.path), "id": hit.photo, "score": hit.score} for hit in found.near[:NEAREST]]
     told: dict[str, Any] = {"nothing_similar": True, "nearest": nearest}
+    if found.unknown:
+        told["unknown"] = [{"word": word, "like": like or None} for word, like in found.unknown]
     return told if found.cutoff is None else {**told, "cutoff": round(found.cutoff, 4)}
 
 
 def sentence(found: "Found") -> str:
+    if found.unknown:
+        words = [f"{printable(word)} (is {like} meant?)" if like else printable(word) for word, like in found.unknown]
+        return f"Nothing was found: no photo is known by {' or '.join(words)}."
     if found.cutoff is None or not found.near:
         return "Nothing was found."
     hit = found.near[0]

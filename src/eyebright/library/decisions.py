@@ -18,7 +18,7 @@ import msgspec
 from eyebright.errors import BadRequest
 from eyebright.library.database import Library
 from eyebright.library.identity import BYTES
-from eyebright.library.words import normal
+from eyebright.library.names import normal
 
 What = Literal["is", "not", "in", "out", "same", "not-same", "undo"]
 ABOUT_ONE, ABOUT_TWO = ("is", "not", "in", "out"), ("same", "not-same")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from eyebright.errors import BadRequest
 from eyebright.library.database import Library, text_of
-from eyebright.library.words import normal
+from eyebright.library.names import normal
 from eyebright.recognize.sources import name_of
 
 MOST = 50

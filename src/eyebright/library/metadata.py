@@ -6,6 +6,7 @@ missing or hostile; what makes no sense is left out.
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,7 +81,7 @@ def of_picture(picture: Image.Image, sidecar: bytes = b"") -> Metadata:
     dates: list[str] = []
     iptc = _quietly(lambda: list(_iptc(picture)), [])
     for kind, value in chain(*(islice(said, LOOKED_AT) for said in (iptc, xmp(_packet(picture)), xmp(sidecar)))):
-        word = kind, " ".join(value.split())[:LONGEST]
+        word = kind, unicodedata.normalize("NFC", " ".join(value.split()))[:LONGEST]
         if kind == "taken":
             dates.append(word[1])
         elif word[1] and word not in words and sum(one[0] == kind for one in words) < MOST:

@@ -16,7 +16,7 @@ from PIL.Image import Image
 
 from eyebright import images
 from eyebright.errors import BadPicture, BadRequest
-from eyebright.library import appearance, catalog, matching, search, unrelated
+from eyebright.library import appearance, catalog, matching, search, unrelated, words
 from eyebright.library.catalog import Item
 from eyebright.library.database import Library
 from eyebright.library.filters import ALL, Some
@@ -76,6 +76,8 @@ class Found(NamedTuple):
     """The nearest, similar or not."""
     cutoff: float | None
     """The score from which on a photo is similar, where the library can tell."""
+    unknown: list[tuple[str, str]]
+    """Where nothing was found: words that are true of no photo, each with one that may have been meant, or nothing."""
 
 
 class Sought(NamedTuple):
@@ -109,7 +111,8 @@ def find(
         One(hit, catalog.items_of(library, hit.photo), others, part_of(found, recognizer, hit) if explain else None)
         for hit, others in each
     ]
-    return Found(shown, near, found.cutoff)
+    lost = [] if shown or query.tower or not query.text.strip() else words.unknown(library, query.text)
+    return Found(shown, near, found.cutoff, lost)
 
 
 def check(query: Query, explain: bool) -> None:

@@ -15,7 +15,9 @@ from eyebright.errors import BadRequest
 from eyebright.library import words
 from eyebright.library.database import Library
 from eyebright.library.filters import ALL, Some
+from eyebright.library.names import normal
 from eyebright.library.vectors import Near, Vectors, unit
+from eyebright.library.vocabulary import Matches
 
 SPARE = 3
 """So many times as many are asked for, since files may be gone."""
@@ -36,7 +38,7 @@ class Hit(NamedTuple):
 
 def by_words(library: Library, text: str, count: int, some: Some = ALL) -> list[Hit]:
     """Photos that all parts of a text are true of, the surest first. Raises BadRequest for a text without words."""
-    if not any(letter.isalnum() for letter in text):
+    if not normal(text):
         raise BadRequest("Say what to look for: words, or --image PHOTO.")
     found = words.search(library, text)
     there = {photo for (photo,) in library.rows(some.sql, *some.values)}
@@ -46,7 +48,8 @@ def by_words(library: Library, text: str, count: int, some: Some = ALL) -> list[
         key=lambda photo: (-round(found[photo].score, 6), when.get(photo, "9"), photo),
     )
     return [
-        Hit(photo, path_of(library, photo), round(found[photo].score, 4), found[photo].why) for photo in shown[:count]
+        Hit(photo, path_of(library, photo), round(found[photo].score, 4), words.because(found[photo]))
+        for photo in shown[:count]
     ]
 
 
@@ -86,20 +89,21 @@ def by_look(library: Library, look: Floats, count: int, text: str = "", some: So
     return hits(library, near[:count], why)
 
 
-def chosen(library: Library, text: str, some: Some) -> tuple[dict[int, str], Some]:
-    """Why words are true of photos, and these alone."""
+def chosen(library: Library, text: str, some: Some) -> tuple[Matches, Some]:
+    """Photos that words are true of, and these alone."""
     if not text:
         return {}, some
     found = words.search(library, text)
-    return {photo: match.why for photo, match in found.items()}, some.among(list(found))
+    return found, some.among(list(found))
 
 
-def hits(library: Library, near: Sequence[Near], why: dict[int, str]) -> list[Hit]:
+def hits(library: Library, near: Sequence[Near], why: Matches) -> list[Hit]:
     """Those that are there, with where; of equally near ones the oldest first."""
     placed = [(one, path_of(library, one.photo)) for one in near]
     placed = [(one, path) for one, path in placed if path]
     placed.sort(key=lambda pair: (-round(pair[0].score, 4), taken(library, pair[0].photo), pair[0].photo))
-    return [Hit(one.photo, path, round(one.score, 4), why.get(one.photo, ""), one.time_s) for one, path in placed]
+    reasons = {photo: words.because(why[photo]) for photo in (one.photo for one, _ in placed) if photo in why}
+    return [Hit(one.photo, path, round(one.score, 4), reasons.get(one.photo, ""), one.time_s) for one, path in placed]
 
 
 def stored(library: Library, model: int, photo: int) -> Floats:

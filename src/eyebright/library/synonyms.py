@@ -25,7 +25,7 @@ def meanings(name: str) -> Iterator[Meaning]:
     """What a name in small letters may mean, the most usual first.
 
     >>> [(meaning.id, meaning.names) for meaning in meanings("couch")]
-    [('n04256520', ['sofa', 'couch', 'lounge'])]
+    [('n04256520', ['sofa', 'couch', 'settee', 'lounge']), ('n04256520', ['sofa', 'couch', 'lounge'])]
     """
     text = lines()
     for form in (f"\t{name}\t", f"\t~{name}\t"):

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -147,8 +148,13 @@ def describe(connection: sqlite3.Connection, photo: int | None, folders: Sequenc
     for title, attributes in connection.execute("SELECT title, attributes FROM item WHERE photo = ?", (photo,)):
         words += [title, *msgspec.json.decode(attributes).values()]
     (camera,) = connection.execute("SELECT coalesce(camera, '') FROM photo WHERE id = ?", (photo,)).fetchone()
-    values = photo, " | ".join(dict.fromkeys(words)), names, camera
+    values = photo, composed(" | ".join(dict.fromkeys(words))), composed(names), camera
     connection.execute("INSERT OR REPLACE INTO text (rowid, words, names, camera) VALUES (?, ?, ?, ?)", values)
+
+
+def composed(text: str) -> str:
+    """As most write it: some systems take letters and their marks apart (Unicode's NFC and NFD)."""
+    return unicodedata.normalize("NFC", text)
 
 
 def below(path: str, folders: Iterable[str]) -> str:

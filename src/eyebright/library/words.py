@@ -1,174 +1,50 @@
-"""Words of a search to photos: labels and what stands above them, what a person said, dates, files, cameras.
+"""Words of a search to photos: labels and what stands above them, what a person said, places, dates, files, cameras.
 
 "dog beach 2023" asks for photos that all three are true of. Where a label has several words they are taken together
 ("golden retriever"), and another name for the same thing does as well (synonyms.py). What a person said decides over
-any model: a photo that is not a dog is not found as one, nor among dogs.
+any model: a photo that is not a dog is not found as one, as a terrier, or as an animal for that reason.
 """
 
-import calendar
+import difflib
 import re
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from eyebright.library.database import Library, Row
+from eyebright.library.dates import beginning
+from eyebright.library.names import normal, singular, tidy
 from eyebright.library.synonyms import meanings
+from eyebright.library.vocabulary import LONGEST, SAID, Match, Matches, Vocabulary, better, saying
 
-LONGEST = 4
-"""Words of one name that a model or a file gives."""
-MARKS = ".,;:!?\"'()*"
-"""What may stand around words and is no part of them."""
-LEAST, MORE_THAN_CHANCE = 0.15, 1.5
-"""Score from which on a model's label is worth showing, the best first; of few labels, so many times an even share."""
-TAUGHT = 0.5
-"""The same for a label that was learned from examples (teach.py)."""
-SAID, WRITTEN, NAMED = 2.0, 1.5, 0.5
-"""What counts for how much: said by a person, written into the file, in the name of a file or folder."""
-_ACCENTS = re.compile("[\u0300-\u036f]")
-_DATE = re.compile(r"((?:18|19|20)\d\d)(?:-(\d\d)(?:-(\d\d))?)?$")
-_MONTHS = {
-    name.lower(): at for names in (calendar.month_name, calendar.month_abbr) for at, name in enumerate(names) if at
-}
+WRITTEN, NAMED = 1.5, 0.5
+"""What counts for how much: written into the file, or in its name or folder; what was said counts more."""
+AROUND = {"a", "an", "the", "of", "in", "at", "on", "with", "and", "my", "photo", "photos", "picture", "pictures"}
+"""Words around what is looked for, and no more than that where there are others."""
+CLOSE = 0.75
+"""How much a word is like another one that may have been meant, as difflib counts it."""
 
 
-class Match(NamedTuple):
-    """That one part of a search is true of a photo."""
+class Part(NamedTuple):
+    """Words of a search that belong together."""
 
-    score: float
-    why: str
-
-
-Matches = dict[int, Match]
-"""By photo."""
-
-
-class Labels:
-    """All names that the models of a library know, and where they stand."""
-
-    def __init__(self, library: Library) -> None:
-        self.library = library
-        self.named: dict[str, list[tuple[int, str, str]]] = {}
-        """Name, in small letters -> (model, id, label)."""
-        self.others: dict[str, list[tuple[int, str, str]]] = {}
-        """The same for each of several names in one label, as "wolf or coyote"."""
-        self.by_id: dict[str, list[tuple[int, str, str]]] = {}
-        self.said: dict[str, list[str]] = {}
-        """Name as it is compared -> labels and albums that a person wrote so."""
-        self.least: dict[int, float] = {}
-        for model, text, taught in library.rows("SELECT id, labels, id IN (SELECT model FROM taught) FROM model"):
-            nodes = msgspec.json.decode(text)
-            self.least[model] = TAUGHT if taught else max(LEAST, MORE_THAN_CHANCE / max(len(nodes), 1))
-            for node, label, _ in nodes:
-                self.by_id.setdefault(node, []).append((model, node, label))
-                first, *more = names(label)
-                self.named.setdefault(first, []).append((model, node, label))
-                for name in more:
-                    self.others.setdefault(name, []).append((model, node, label))
-        for (label,) in library.rows("SELECT DISTINCT label FROM said"):
-            self.said.setdefault(normal(label), []).append(label)
-        self.longest = max([LONGEST, *(name.count(" ") + 1 for name in self.said)])
-        """Words of a name, at most."""
-
-    def meant(self, words: str) -> list[tuple[int, str, str]]:
-        """The nodes that a name means: those called so, else kinds of it ("timber wolf"), else what may be it.
-
-        Where nothing is called so, those that have another name for it.
-        """
-        forms = singular(normal(words))
-        for form in forms:
-            if form in self.named:
-                return self.named[form]
-        for form in forms:
-            kinds = [nodes for name, nodes in self.named.items() if name.endswith(f" {form}") and " or " not in name]
-            if kinds:
-                return [node for nodes in kinds for node in nodes]
-        for form in forms:
-            if form in self.others:
-                return self.others[form]
-        for form in forms:
-            for meaning in meanings(form):
-                same = meaning.names if form in meaning.names else []  # or "dog" would find a frankfurter
-                known = [self.by_id.get(meaning.id, []), *(self.named.get(name, []) for name in same)]
-                if found := [node for nodes in known for node in nodes]:
-                    return list(dict.fromkeys(found))
-        return []
-
-    def matches(self, words: str) -> Matches:
-        found: Matches = {}
-        for model, node, label in self.meant(words):
-            rows = self.library.rows(
-                "SELECT photo, score FROM label WHERE model = ? AND label = ? AND score >= ?",
-                model,
-                node,
-                self.least[model],
-            )
-            better(found, {photo: Match(score, f"{label} {score:.2f}") for photo, score in rows})
-        return found
-
-
-def names(label: str) -> list[str]:
-    """A label in small letters as people say it, and then each of several alternatives.
-
-    >>> names("weasel, otter or badger"), names("dipper (bird)")
-    (['weasel otter or badger', 'weasel', 'otter', 'badger'], ['dipper'])
-    """
-    plain = re.sub(r"\s*\(.*?\)", "", label)
-    parts = re.split(r",| or ", plain)
-    return [normal(name) for name in ([plain, *parts] if len(parts) > 1 else [plain])]
-
-
-def tidy(text: str) -> list[str]:
-    """The words of a text in small letters, without the marks around them."""
-    words = (word.strip(MARKS) for word in unicodedata.normalize("NFC", text).lower().split())
-    return [word for word in words if word]
-
-
-def normal(text: str) -> str:
-    """A name as it is compared: however it is written, with or without accents, it is the same name.
-
-    >>> normal("St. Louis"), normal("Zoë"), normal("STRASSE") == normal("Straße")
-    ('st louis', 'zoe', True)
-    """
-    apart = unicodedata.normalize("NFD", " ".join(tidy(text)).casefold())
-    return unicodedata.normalize("NFC", _ACCENTS.sub("", apart))
-
-
-def singular(words: str) -> list[str]:
-    """What may be meant by a word in the plural.
-
-    >>> singular("foxes"), singular("dog")
-    (['foxes', 'foxe', 'fox'], ['dog'])
-    """
-    found = [words]
-    if len(words) > 3 and words.endswith("s") and not words.endswith("ss"):
-        found.append(words[:-1])
-        if words.endswith("ies"):
-            found.append(words[:-3] + "y")
-        elif words.endswith("es"):
-            found.append(words[:-2])
-    return found
-
-
-def better(found: Matches, more: Mapping[int, Match]) -> None:
-    for photo, match in more.items():
-        if photo not in found or found[photo].score < match.score:
-            found[photo] = match
+    name: str
+    dates: list[str]
+    """What they may mean as a date."""
+    only_a_date: bool = False
 
 
 def search(library: Library, text: str) -> Matches:
     """Photos that all parts of a text are true of, with why."""
-    labels = Labels(library)
+    labels = Vocabulary(library)
     whole: Matches | None = None
-    for part in parts(library, labels, text):
-        found = matches(library, labels, part)
+    for part in parts(labels, text):
+        found = matches(labels, part)
         if whole is None:
             whole = found
         else:
             both = whole.keys() & found.keys()
             whole = {
-                photo: Match(whole[photo].score + found[photo].score, f"{whole[photo].why}, {found[photo].why}")
+                photo: Match(whole[photo].score + found[photo].score, whole[photo].why + found[photo].why)
                 for photo in both
             }
         if not whole:
@@ -176,27 +52,68 @@ def search(library: Library, text: str) -> Matches:
     return whole or {}
 
 
-def parts(library: Library, labels: Labels, text: str) -> Iterator[str]:
-    """The words of a text, those of one name together."""
+def because(match: Match) -> str:
+    """Why a search is true of a photo, in words."""
+    return ", ".join(dict.fromkeys(why if isinstance(why, str) else short(*why) for why in match.why))
+
+
+def unknown(library: Library, text: str) -> list[tuple[str, str]]:
+    """Parts of a text that are true of no photo, each with a word that may have been meant, or nothing."""
+    labels = Vocabulary(library)
+    found = [part.name for part in parts(labels, text) if not matches(labels, part)]
+    if not found:
+        return []
+    words = [word for (words,) in library.rows("SELECT words FROM text") for word in tidy(words)]
+    known = list(dict.fromkeys((*labels.said, *labels.named, *labels.others, *map(normal, words))))
+    return [(name, like_it(name, known)) for name in found]
+
+
+def like_it(name: str, known: Sequence[str]) -> str:
+    """The known name that is most like another one, or nothing."""
+    close = difflib.get_close_matches(name, known, 1, CLOSE)
+    return close[0] if close and close[0] != name else ""
+
+
+def parts(labels: Vocabulary, text: str) -> list[Part]:
+    """The words of a text, those of one name or date together."""
+    found, at = [], 0
     words = tidy(text)
-    at = 0
     while at < len(words):
-        for count in range(min(labels.longest, len(words) - at), 0, -1):
-            name = " ".join(words[at : at + count])
-            if count == 1 or said(labels, name) or (count <= LONGEST and (labels.meant(name) or known(library, name))):
-                yield name
-                at += count
-                break
+        dated, dates = beginning(words[at:])
+        count = max(long_name(labels, words[at:]), 1)
+        if dated > count:
+            found.append(Part(normal(" ".join(words[at : at + dated])), dates, only_a_date=True))
+            at += dated
+            continue
+        name = normal(" ".join(words[at : at + count]))
+        if count == 1 and " " in name and not dates and not is_name(labels, name, words[at]):
+            found += [Part(piece, []) for piece in name.split()]  # bull-terrier
+        elif name:
+            found.append(Part(name, dates if dated == count else []))
+        at += count
+    needed = [part for part in found if part.name not in AROUND or part.name in labels.said]
+    return needed or found
 
 
-def known(library: Library, name: str) -> bool:
-    """Whether a file says just that."""
-    return bool(library.value("SELECT EXISTS (SELECT 1 FROM word WHERE value = ? COLLATE NOCASE)", name))
+def long_name(labels: Vocabulary, words: Sequence[str]) -> int:
+    """How many of the first words are one name; 0 where not even two are."""
+    for count in range(min(labels.longest, len(words)), 1, -1):
+        written = " ".join(words[:count])
+        name = normal(written)
+        if said(labels, name) or (count <= LONGEST and is_name(labels, name, written)):
+            return count
+    return 0
 
 
-def said(labels: Labels, name: str) -> list[str]:
+def is_name(labels: Vocabulary, name: str, written: str) -> bool:
+    """Whether a person, a model or just so a file calls something so."""
+    sql = "SELECT EXISTS (SELECT 1 FROM word WHERE value = ? COLLATE NOCASE)"
+    return bool(said(labels, name) or labels.meant(name) or labels.library.value(sql, written))
+
+
+def said(labels: Vocabulary, name: str) -> list[str]:
     """Labels and albums of a person that a name means, in the plural too; those called just so come last."""
-    forms = singular(normal(name))
+    forms = singular(name)
     return [label for form in (*others(forms), *reversed(forms)) for label in labels.said.get(form, ())]
 
 
@@ -204,71 +121,81 @@ def others(forms: Sequence[str]) -> list[str]:
     """Names that mean what a name usually means.
 
     >>> others(["sofas", "sofa"])
-    ['couch', 'lounge']
+    ['couch', 'settee', 'lounge']
     """
     same = [meaning.names for form in forms for meaning in meanings(form) if form in meaning.names]
-    return [name for names in same for name in names if name not in forms]
+    return list(dict.fromkeys(name for names in same for name in names if name not in forms))
 
 
-def matches(library: Library, labels: Labels, part: str) -> Matches:
+def matches(labels: Vocabulary, part: Part) -> Matches:
     """Photos that one part is true of."""
-    found = labels.matches(part)
-    better(found, dated(library, part))
-    better(found, written(library, part))
-    for name in said(labels, part):
+    library, name = labels.library, part.name
+    if part.only_a_date:
+        return dated(library, part.dates)
+    found = labels.matches(name)
+    better(found, dated(library, part.dates))
+    better(found, written(library, name))
+    inside = [label for known, same in labels.said.items() for label in same if name in re.split("[ '’]", known)]
+    for one in inside:  # Mary of Aunt Mary
+        better(found, {photo: Match(WRITTEN, (f"you said {one}",)) for photo in saying(library, one)})
+    for one in said(labels, name):
         rows = library.rows(
-            "SELECT photo.id, holds, said.kind FROM said JOIN photo ON photo.identity = said.photo WHERE label = ?",
-            name,
+            "SELECT photo.id, holds, said.kind FROM said JOIN photo ON photo.identity = said.photo WHERE label = ?", one
         )
         for photo, holds, kind in rows:
             if holds:
-                better(found, {photo: Match(SAID, f"you said {name}" if kind == "label" else f"album {name}")})
+                better(found, {photo: Match(SAID, (f"you said {one}" if kind == "label" else f"album {one}",))})
             elif kind == "label":
                 found.pop(photo, None)
     return found
 
 
-def dated(library: Library, part: str) -> Matches:
+def dated(library: Library, dates: Sequence[str]) -> Matches:
     """Photos of a year, month or day."""
-    month = _MONTHS.get(part)
-    if month:
-        rows = library.rows("SELECT id, taken FROM photo WHERE substr(taken, 6, 2) = ?", f"{month:02}")
-    elif _DATE.match(part):
-        rows = library.rows("SELECT id, taken FROM photo WHERE taken LIKE ?", f"{part}%")
-    else:
-        return {}
-    return {photo: Match(NAMED, taken[:10]) for photo, taken in rows}
+    found: Matches = {}
+    for date in dates:
+        rows = library.rows("SELECT id, taken FROM photo WHERE taken LIKE ? || '%'", date)
+        better(found, {photo: Match(NAMED, (taken[:10],)) for photo, taken in rows})
+    return found
 
 
-def written(library: Library, part: str) -> Matches:
+def written(library: Library, name: str) -> Matches:
     """Photos whose files, folders or camera have a name with these words, or say them.
 
     Words are whole ones. Where a script puts no spaces between them, any part of a text will do.
     """
-    forms = singular(part)
+    forms = singular(name)
     found: Matches = {}
     for column, score in (("words", WRITTEN), ("names", NAMED), ("camera", NAMED)):
         rows = holding(library, column, forms)
-        if not rows and not part.isascii():
-            rows = library.rows(f"SELECT rowid, {column} FROM text WHERE instr({column}, ?)", part).fetchall()
-        better(found, {photo: Match(score, short(text, part)) for photo, text in rows})
-    for other in others(forms):
-        better(found, {photo: Match(NAMED, short(text, other)) for photo, text in holding(library, "words", [other])})
+        if not rows and not name.isascii():
+            rows = library.rows(f"SELECT rowid, {column} FROM text WHERE instr({column}, ?)", name).fetchall()
+        better(found, {photo: Match(score, ((text, tuple(forms)),)) for photo, text in rows})
+    if more := others(forms):
+        for column in ("words", "names"):
+            rows = holding(library, column, more)
+            better(found, {photo: Match(NAMED, ((text, tuple(more)),)) for photo, text in rows})
     return found
 
 
-def holding(library: Library, column: str, forms: Sequence[str]) -> list[Row]:
+def holding(library: Library, column: str, names: Sequence[str]) -> list[Row]:
     """(photo, text) of those whose text in a column holds one of some names."""
-    quoted = " OR ".join('"{}"'.format(form.replace('"', '""')) for form in forms)
+    quoted = " OR ".join('"{}"'.format(name.replace('"', '""')) for name in names)
     return library.rows(f"SELECT rowid, {column} FROM text WHERE text MATCH ?", f"{column}: ({quoted})").fetchall()
 
 
-def short(text: str, part: str, most: int = 60) -> str:
-    """The piece of a text that a word stands in.
+def short(text: str, names: Sequence[str], most: int = 60) -> str:
+    """The piece of a text that a name stands in, or what is around the name.
 
-    >>> short("a cat | the long beach", "beach")
-    'the long beach'
+    >>> short("a cat | the long beach", ["beach"]), short("so we went " * 9 + "to the beach and home", ["beach"], 20)
+    ('the long beach', '... nt to the beach and ...')
     """
     pieces = text.split(" | ")
-    piece = next((piece for piece in pieces if part in piece.lower()), pieces[0])
-    return piece if len(piece) <= most else f"... {piece[-most:]}"
+    whole = [piece for piece in pieces if any(f" {name} " in f" {normal(piece)} " for name in names)]
+    piece = next((one for one in (*whole, *pieces) if any(name in normal(one) for name in names)), pieces[0])
+    if len(piece) <= most:
+        return piece
+    at = max(piece.lower().find(name) for name in names)
+    start = max(min(at - most // 2, len(piece) - most), 0)
+    cut = piece[start : start + most].strip()
+    return f"{'... ' if start else ''}{cut}{' ...' if start + most < len(piece) else ''}"
