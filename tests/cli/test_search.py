@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from eyebright.library import Library
-from eyebright.library.unrelated import Null, keep, place
+from eyebright.library.unrelated import Null, keep, whose
 from pictures import color_model, encoded, plain
 
 PLAIN = ("--model", "colors.onnx", "--trust")
@@ -58,7 +58,7 @@ def test_a_catalog_is_judged(shop, tmp_path):
 
 def test_what_is_not_near_enough_is_not_similar(shop):
     with Library() as library:
-        keep(place(library, 1), Null(3, (0.5, 0.99)))
+        keep(library, 1, Null(3, (0.5, 0.99), whose(library, 1)))
     assert "red.png" in shop("search", "--image", "red.png", *PLAIN).out
     ended = shop("search", "--like", "1", "--where", "color=blue")
     assert ended.code == 0

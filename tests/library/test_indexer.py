@@ -63,7 +63,7 @@ def test_a_file_that_moved_is_known_again(library, photos, recognizer):
     before = dict(library.rows("SELECT identity, id FROM photo"))
     shutil.move(photos / "trip", photos / "journey")
     done = index(library, [photos], recognizer)
-    assert (done.new, done.moved, done.gone) == (0, 3, 3)
+    assert (done.new, done.moved, done.gone) == (0, 3, 0)
     assert dict(library.rows("SELECT identity, id FROM photo")) == before
 
 
@@ -103,7 +103,7 @@ def test_a_disk_that_is_not_connected_takes_nothing_away(library, photos, recogn
     with pytest.raises(BadRequest, match="knows 6 files there"):
         index(library, [photos], recognizer)
     assert names(library, "gone") == set()
-    assert index(library, [photos], recognizer, emptied=True).gone == 6
+    assert index(library, [photos], recognizer, emptied=True).gone == 4
 
 
 def test_a_broken_file_is_tried_again_when_it_changes(library, photos, recognizer):
@@ -267,3 +267,28 @@ def test_only_the_last_runs_are_kept(library, photos, recognizer, monkeypatch):
     for _ in range(4):
         index(library, [photos], recognizer)
     assert library.value("SELECT count(*) FROM job") == 2
+
+
+def test_another_model_sees_files_that_did_not_change(library, photos, recognizer):
+    index(library, [photos], recognizer)
+    done = index(library, [photos], color_recognizer(sharp=7))
+    assert (done.seen, done.changed, done.same) == (4, 0, 2)
+
+
+def test_what_follows_from_all_photos_is_found_also_after_a_stop(library, photos, recognizer, monkeypatch):
+    for number in range(4):
+        picture = plain("red", 60 + number)
+        exif = picture.getexif()
+        exif[0x0110], exif[0x8769] = "Canon", {0x9003: "2023:07:01 10:00:00"}
+        picture.save(photos / f"burst-{number}.jpg", exif=exif)
+
+    def killed(library, folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as then:
+        then.setattr(indexer, "stack", killed)
+        with pytest.raises(KeyboardInterrupt):
+            index(library, [photos], recognizer)
+    assert library.value("SELECT count(stack) FROM photo") == 0
+    assert index(library, [photos], recognizer).looked == 0
+    assert library.value("SELECT count(stack) FROM photo") == 3

@@ -100,6 +100,6 @@ def test_photos_of_an_older_library_get_their_look_when_they_are_met_again(tmp_p
         with library.writing() as connection:
             connection.execute("UPDATE photo SET look = NULL")
         again = index(library, [photos], color_recognizer())
-        assert (again.changed, again.same) == (1, 0)
+        assert (again.seen, again.changed, again.same) == (1, 0, 0)
         assert library.value("SELECT count(*) FROM photo WHERE look IS NOT NULL") == 1
         assert index(library, [photos], color_recognizer()).same == 1

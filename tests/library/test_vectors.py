@@ -132,6 +132,27 @@ def test_frames_of_films_do_not_crowd_photos_out(library):
     assert len({one.photo for one in near}) == 10
 
 
+def test_what_is_new_does_not_stand_in_for_what_is_near(library):
+    """Films take the first places of the scan; photos that came since are far away."""
+    query = random(1, seed=9)[0]
+    near = (query + 0.3 * random(300, seed=5)[:20]) / np.linalg.norm(query + 0.3 * random(300, seed=5)[:20], axis=1)[
+        :, None
+    ]
+    add(library, near)
+    with library.writing() as connection:
+        for film in (998, 999):
+            connection.execute(
+                "INSERT INTO photo (id, identity, kind, format) VALUES (?, ?, 'video', 'mp4')", (film, str(film))
+            )
+            rows = [(film, float(second), query.astype(np.float16).tobytes()) for second in range(150)]
+            connection.executemany("INSERT INTO embedding (photo, model, time_s, vector) VALUES (?, 1, ?, ?)", rows)
+    opened = Vectors(library, 1)
+    add(library, -random(30, seed=6))
+    found = Vectors(library, 1).nearest(query, 10)
+    exact = opened.best(query, 10, "model = ?", 1)
+    assert [one.photo for one in found] == [one.photo for one in exact]
+
+
 def test_a_library_that_was_put_back_is_scanned_anew(library):
     Vectors(library, 1)
     with library.writing() as connection:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eyebright.cli import options
-from eyebright.errors import BadRequest
+from eyebright.errors import BadRequest, CannotWrite
 
 if TYPE_CHECKING:
     from eyebright.library.indexer import Indexed
@@ -89,7 +89,7 @@ def command(
             time.sleep(SETTLED_S)
             try:
                 done = look(SETTLED_S)
-            except BadRequest as error:  # a disk that may come back
+            except (BadRequest, CannotWrite) as error:  # a disk that may come back, another run at work
                 if str(error) != last:
                     click.echo(error, err=True)
                 last = str(error)
@@ -105,6 +105,7 @@ def say(done: "Indexed", total: int, echo: Callable[[str], None]) -> None:
         "new": done.new,
         "changed": done.changed,
         "moved or copied": done.moved,
+        "seen by this model": done.seen,
         "gone": done.gone,
         "as they were": done.same,
     }
@@ -123,6 +124,7 @@ def as_json(done: "Indexed", total: object) -> dict[str, Any]:
         "new": done.new,
         "changed": done.changed,
         "moved": done.moved,
+        "seen": done.seen,
         "gone": done.gone,
         "same": done.same,
         "others": done.others,

@@ -47,7 +47,7 @@ def sentence(what: str, photo: str, label: str) -> str:
     >>> sentence("not", "a.jpg", "wolf")
     'a.jpg is not wolf'
     """
-    photo = options.one_line(photo) or "a photo"
+    photo, label = options.one_line(photo) or "a photo", options.one_line(label)
     put = {
         "is": f"{photo} is {label}",
         "not": f"{photo} is not {label}",

@@ -16,10 +16,10 @@ from PIL import ImageColor
 
 from eyebright.errors import BadRequest
 from eyebright.library.database import Library, text_of
-from eyebright.library.indexer import Here, Indexed, Tell, alone, is_same, job
+from eyebright.library.indexer import Here, Indexed, Tell, alone, job
 from eyebright.library.search import Hit
 from eyebright.library.stacks import stack
-from eyebright.library.tables import Known, describe
+from eyebright.library.tables import Known, describe, is_same
 from eyebright.library.walk import Found, found, listing, sidecars_among
 from eyebright.recognize import Recognizer
 

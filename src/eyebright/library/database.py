@@ -122,6 +122,8 @@ def connected(path: Path, make: bool) -> sqlite3.Connection:
         raise BadRequest(
             f"{path.parent} is a file; a library is a folder with a {NAME} in it. Put a backup into one, as {NAME}."
         )
+    if path.exists() and not path.is_file():
+        raise BadRequest(f"{path} is no file.")
     if not path.exists():
         if not make:
             raise BadRequest(f"{path.parent} holds no library; eyebright index FOLDER begins one.")

@@ -8,6 +8,7 @@ was said in one go is one step: it has one moment, and is undone in one go.
 
 import secrets
 import sqlite3
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -16,7 +17,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from eyebright.errors import BadRequest
-from eyebright.library.database import Library
+from eyebright.library.database import Library, told
 from eyebright.library.identity import BYTES
 from eyebright.library.names import normal
 
@@ -26,6 +27,7 @@ KINDS = {"is": "label", "not": "label", "in": "album", "out": "album"}
 LONGEST = 200
 """Letters of a label."""
 LONGEST_LINE = 2000
+MOST_LINES = 10_000_000
 FIRST = datetime(1970, 1, 1)
 """Ids count from here, and so nothing was said earlier."""
 AHEAD = timedelta(days=1)
@@ -92,31 +94,41 @@ def record(library: Library, step: Sequence[Said]) -> list[Decision]:
     step = [checked(said) for said in step]
     must_agree(step)
     with library.writing(certain=True) as connection:
-        (latest,) = connection.execute("SELECT max(at) FROM decision").fetchone()
-        at = datetime.now(UTC).replace(tzinfo=None)
-        if latest:  # a clock that was set back must not reorder what was said
-            at = max(at, datetime.fromisoformat(latest) + timedelta(microseconds=1))
-        made = [decision(said, at, number) for number, said in enumerate(step)]
+        return add(connection, step)
+
+
+def add(connection: sqlite3.Connection, step: Sequence[Said]) -> list[Decision]:
+    """One step, within a transaction."""
+    (latest,) = connection.execute("SELECT max(at) FROM decision").fetchone()
+    at = datetime.now(UTC).replace(tzinfo=None)
+    if latest:  # a clock that was set back must not reorder what was said
+        at = max(at, datetime.fromisoformat(latest) + timedelta(microseconds=1))
+    made = [decision(said, at, number) for number, said in enumerate(step)]
+    for one in made:
+        append(connection, one)
+    if any(one.what == "undo" for one in made):
+        derive(connection)
+    else:
         for one in made:
-            append(connection, one)
-        if any(one.what == "undo" for one in made):
-            derive(connection)
-        else:
-            for one in made:
-                apply(connection, one)
+            apply(connection, one)
     return made
 
 
 def checked(said: Said) -> Said:
     """With a tidy label. Raises BadRequest."""
     label = " ".join(said.label.split())
-    if any("\ud800" <= letter <= "\udfff" for letter in label):
-        raise BadRequest("A label or album is text in UTF-8.")
+    if not is_plain(label):
+        raise BadRequest("A label or album is text in UTF-8, without signs that command a screen.")
     if said.what in ABOUT_ONE and not (len(label) <= LONGEST and normal(label)):
         raise BadRequest(f"A label or album has 1 to {LONGEST} letters.")
     if said.what in ABOUT_TWO and said.photo == said.other:
         raise BadRequest("These are one picture already: their contents are the same.")
     return said._replace(label=label)
+
+
+def is_plain(label: str) -> bool:
+    """Whether a label is text on one line: no half letters, nothing that commands a terminal."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in label)
 
 
 def must_agree(step: Sequence[Said]) -> None:
@@ -188,47 +200,63 @@ def standing(decisions: Sequence[Decision]) -> list[Decision]:
     return [one for one in decisions if one.id not in undone]
 
 
-def undo(library: Library, last: int = 0, since: str = "", again: bool = False) -> list[Decision]:
-    """Take back the last steps that still hold, or all since a moment (UTC); what was taken back.
+def undo(library: Library, last: int = 1, since: str = "", again: bool = False) -> list[Decision]:
+    """Take back the `last` steps that still hold, or all since a moment (UTC); what was taken back.
 
     `again` takes back the last undo instead; what was said then, which holds again, is returned. Raises BadRequest
     where there is nothing to take back.
     """
-    all_said = log(library.connection)
-    by_id = {one.id: one for one in all_said}
-    held = [one for one in standing(all_said) if (one.what == "undo") == again]
-    if again:  # an undo of an undo is what `again` does, and is not taken back by it
-        held = [one for one in held if one.undoes in by_id and by_id[one.undoes].what != "undo"]
-    steps = [list(step) for _, step in groupby(held, key=lambda one: one.at)]
-    chosen = [step for step in steps if step[0].at >= since] if since else steps[-last:] if last else []
-    taken = [one for step in chosen for one in step]
-    if not taken:
-        raise BadRequest("There is nothing to undo." if not again else "Nothing was undone that could be taken back.")
-    record(library, [Said("undo", undoes=one.id) for one in reversed(taken)])
+    with library.writing(certain=True) as connection:
+        all_said = log(connection)
+        by_id = {one.id: one for one in all_said}
+        held = [one for one in standing(all_said) if (one.what == "undo") == again]
+        if again:  # an undo of an undo is what `again` does, and is not taken back by it
+            held = [one for one in held if one.undoes in by_id and by_id[one.undoes].what != "undo"]
+        steps = [list(step) for _, step in groupby(held, key=lambda one: one.at)]
+        chosen = [step for step in steps if step[0].at >= since] if since else steps[-last:]
+        taken = [one for step in chosen for one in step]
+        if not taken:
+            raise BadRequest(
+                "There is nothing to undo." if not again else "Nothing was undone that could be taken back."
+            )
+        add(connection, [Said("undo", undoes=one.id) for one in reversed(taken)])
     return [by_id[one.undoes] for one in reversed(taken)] if again else taken
 
 
 def lines(library: Library) -> Iterator[str]:
     """The log as JSON, one decision a line."""
-    for one in log(library.connection):
+    with told(library.path):
+        said = log(library.connection)
+    for one in said:
         yield msgspec.json.encode(one).decode()
 
 
 def merge(library: Library, text: Iterable[str], where: str) -> int:
     """Add the decisions of another log, each once; how many were new. Raises BadRequest, and then none is added."""
-    found = []
     latest = written(datetime.now(UTC).replace(tzinfo=None) + AHEAD)
-    for number, line in enumerate(text, 1):
-        if len(line) > LONGEST_LINE:
-            raise BadRequest(f"{where}, line {number} is too long for a decision; nothing was added.")
-        if line.strip():
-            try:
-                found.append(msgspec.json.decode(line, type=Decision))
-            except (msgspec.DecodeError, UnicodeError, ValueError) as error:
-                raise BadRequest(f"{where}, line {number} is no decision ({error}); nothing was added.") from None
-            if found[-1].at > latest:
-                raise BadRequest(f"{where}, line {number} is of {found[-1].at}, which is to come; nothing was added.")
+    new = 0
     with library.writing(certain=True) as connection:
-        new = sum(append(connection, one) for one in found)
+        for number, line in enumerate(text, 1):
+            if number > MOST_LINES:
+                raise BadRequest(f"{where} has over {MOST_LINES:,} lines; nothing was added.")
+            if one := read(line, f"{where}, line {number}", latest):
+                new += append(connection, one)
         derive(connection)
     return new
+
+
+def read(line: str, where: str, latest: str) -> Decision | None:
+    """A line of another log; None for an empty one. Raises BadRequest."""
+    if len(line) > LONGEST_LINE:
+        raise BadRequest(f"{where} is too long for a decision; nothing was added.")
+    if not line.strip():
+        return None
+    try:
+        one = msgspec.json.decode(line, type=Decision)
+        if one.label != " ".join(one.label.split()) or not is_plain(one.label):
+            raise ValueError("its label is not plain text")
+    except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+        raise BadRequest(f"{where} is no decision ({error}); nothing was added.") from None
+    if one.at > latest:
+        raise BadRequest(f"{where} is of {one.at}, which is to come; nothing was added.")
+    return one

@@ -19,7 +19,7 @@ from eyebright.library import places, teach, unrelated
 from eyebright.library.database import Library, paths_below, told
 from eyebright.library.seeing import TOGETHER, Eyes, Looked
 from eyebright.library.stacks import stack
-from eyebright.library.tables import Known, Tables, model_of
+from eyebright.library.tables import Known, Tables, is_same, model_of
 from eyebright.library.walk import Found, Walk, whole
 from eyebright.recognize import Recognizer
 from eyebright.recognize.stream import in_order
@@ -41,19 +41,22 @@ class Indexed:
     """Files that are known by their content under another path."""
     same: int = 0
     """Files that cost a look at their size and time."""
+    seen: int = 0
+    """Files as they were, which this model had not seen."""
     gone: int = 0
+    """Photos that are nowhere any more."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """Files and folders, and why."""
     others: int = 0
     """Files that are neither pictures nor videos."""
 
     def counts(self) -> dict[str, int]:
-        names = ("new", "changed", "moved", "same", "gone", "others")
+        names = ("new", "changed", "moved", "seen", "same", "gone", "others")
         return {**{name: getattr(self, name) for name in names}, "unreadable": len(self.unreadable)}
 
     @property
     def looked(self) -> int:
-        return self.new + self.changed + self.moved + len(self.unreadable)
+        return self.new + self.changed + self.moved + self.seen + len(self.unreadable)
 
 
 def index(
@@ -74,22 +77,29 @@ def index(
     """
     folders = [whole(folder) for folder in folders]
     done = Indexed()
-    with alone(library), job(library, "index", done.counts):
+    with alone(library), job(library, "index", done.counts) as stopped:
         here = Here(library, recognizer, settled_s)
         for folder in folders:
             here.folder(folder, done, tell, emptied)
-        if done.looked or done.gone:
+        if stopped:  # what followed from its photos was perhaps not found
+            for (folder,) in library.rows("SELECT path FROM folder").fetchall():
+                stack(library, folder)
+        if done.looked or done.gone or stopped:
             here.refresh()
     return done
 
 
 @contextmanager
-def job(library: Library, what: str, result: Callable[[], dict[str, int]]) -> Iterator[None]:
-    """A row that says when this began and, unless it was stopped, how it ended; the last JOBS of them are kept."""
+def job(library: Library, what: str, result: Callable[[], dict[str, int]]) -> Iterator[bool]:
+    """A row that says when this began and, unless it was stopped, how it ended; the last JOBS of them are kept.
+
+    Gives whether the one before was stopped.
+    """
+    last = library.rows("SELECT ended FROM job WHERE what = ? ORDER BY id DESC LIMIT 1", what).fetchone()
     with library.writing() as connection:
         row = connection.execute("INSERT INTO job (what, began) VALUES (?, ?)", (what, now())).lastrowid
         connection.execute("DELETE FROM job WHERE id <= ?", ((row or 0) - JOBS,))
-    yield
+    yield last == (None,)
     with library.writing() as connection:
         values = now(), msgspec.json.encode(result()).decode(), row
         connection.execute("UPDATE job SET ended = ?, result = ? WHERE id = ?", values)
@@ -145,8 +155,7 @@ class Here:
         self.take(wanted, known, done, tell)
         whole(folder)  # a disk that went meanwhile takes no photo from the library
         with self.library.writing() as connection:
-            self.tables.mark(connection, missing, 1)
-        done.gone += len(missing)
+            done.gone += self.tables.mark(connection, missing, 1)
         if wanted or missing or back:
             stack(self.library, folder)
 
@@ -200,7 +209,3 @@ class Here:
                 waiting.clear()
                 since = time.monotonic()
             tell(number, len(wanted))
-
-
-def is_same(before: Known, found: Found) -> bool:
-    return (before.size, before.changed, before.sidecar) == (found.size, found.changed, found.sidecar_changed)

@@ -191,6 +191,9 @@ def backup(connection: sqlite3.Connection, path: Path, version: int = len(STEPS)
                     )
             finally:
                 copy.close()
+            log = path.with_name(path.name + "-wal")
+            if log.exists() and log.stat().st_size:  # it would be read into the copy
+                raise CannotWrite(f"{path} is a library in use; a copy needs another place.")
             if found == version:  # else another process was faster, and has made this copy
                 whole.replace(path)
     except OSError as error:

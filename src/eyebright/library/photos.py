@@ -1,4 +1,4 @@
-"""Questions about single photos of a library: which one is meant, and what is known of it."""
+"""Questions to a library: which photo is meant, what is known of it, how much there is, and whether all is sound."""
 
 import os
 from collections.abc import Iterator
@@ -83,7 +83,8 @@ def about(library: Library, known: bytes) -> About:
         photo,
     )
     said = library.rows("SELECT label, holds, kind FROM said WHERE photo = ? ORDER BY label", known).fetchall()
-    log = decisions.log(library.connection)
+    with told(library.path):
+        log = decisions.log(library.connection)
     holds = {one.id for one in decisions.standing(log)}
     return About(
         known,
@@ -106,7 +107,8 @@ def status(library: Library) -> dict[str, Any]:
     def count(sql: str) -> int:
         return int(str(library.value(f"SELECT count(*) FROM {sql}")))
 
-    log = decisions.log(library.connection)
+    with told(library.path):
+        log = decisions.log(library.connection)
     said = [one for one in log if one.what != "undo"]
     holds = {one.id for one in decisions.standing(log)}
     there = "SELECT photo FROM file WHERE NOT gone"
@@ -115,7 +117,7 @@ def status(library: Library) -> dict[str, Any]:
         "photos": count(f"photo WHERE kind = 'picture' AND id IN ({there})"),
         "videos": count(f"photo WHERE kind = 'video' AND id IN ({there})"),
         "files": count("file WHERE NOT gone AND photo IS NOT NULL"),
-        "gone": count("file WHERE gone AND photo IS NOT NULL"),
+        "gone": count(f"photo WHERE id IN (SELECT photo FROM file) AND id NOT IN ({there} AND photo IS NOT NULL)"),
         "unreadable": count("file WHERE error != '' AND NOT gone"),
         "decisions": len(said),
         "undone": sum(one.id not in holds for one in said),

@@ -133,7 +133,7 @@ def check(query: Query, explain: bool) -> None:
 def sought(library: Library, query: Query, recognizer: Recognizer | None, explain: bool) -> Sought:
     text, some = query.text, query.some
     if not query.pictures and not query.tower:
-        if not text.strip() and some.values:
+        if not text.strip() and some != ALL:
             return Sought(lambda count: listed(library, some, count))
         return Sought(lambda count: search.by_words(library, text, count, some))
     if query.by == "look":
@@ -227,7 +227,8 @@ def family_of(library: Library, tower: TextTower, recognizer: Recognizer | None)
     """
     found = library.value(
         "SELECT model.id FROM model JOIN embedding ON embedding.model = model.id "
-        "WHERE family = ?1 AND sha256 = coalesce(?2, sha256) GROUP BY model.id ORDER BY count(*) DESC LIMIT 1",
+        "WHERE family = ?1 AND sha256 = coalesce(?2, sha256) GROUP BY model.id "
+        "ORDER BY count(DISTINCT photo) DESC, model.id DESC LIMIT 1",
         tower.metadata.family,
         recognizer.model.sha256 if recognizer else None,
     )

@@ -12,6 +12,7 @@ import numpy as np
 from eyebright.errors import BadRequest
 from eyebright.library.database import Library, text_of
 from eyebright.library.seeing import SKIPPED, Looked
+from eyebright.library.walk import Found
 from eyebright.recognize import Recognizer
 from eyebright.recognize.sources import name_of
 from eyebright.recognize.statement import Words
@@ -62,15 +63,16 @@ class Tables:
         self.folders = [folder for (folder,) in library.rows("SELECT path FROM folder")]
 
     def file(self, connection: sqlite3.Connection, one: Looked, before: Known | None) -> str:
-        """One file; what came of it: new, changed, moved, unreadable or others."""
+        """One file; what came of it: new, changed, moved, seen, unreadable or others."""
         photo = None
         if one.error == SKIPPED:
             return "others"
         if one.error is None:
             photo = self.photos.get(one.identity)
             moved = photo is not None and (before is None or before.photo != photo)
-            became = "moved" if moved else "new" if before is None else "changed"
             photo = self.photo(connection, one)
+            as_before = before is not None and before.photo == photo and is_same(before, one.found)
+            became = "moved" if moved else "new" if before is None else "seen" if as_before else "changed"
         else:
             became = "unreadable" if one.error else "others"
         found = one.found
@@ -120,19 +122,28 @@ class Tables:
             self.photos[one.identity] = photo
         return int(photo)
 
-    def mark(self, connection: sqlite3.Connection, files: Sequence[int], gone: int) -> None:
-        """Files that went or came back."""
+    def mark(self, connection: sqlite3.Connection, files: Sequence[int], gone: int) -> int:
+        """Files that went or came back; of how many photos no file is left."""
+        touched = set()
         for file in files:
             sql = "UPDATE file SET gone = ? WHERE id = ? RETURNING photo"
             (photo,) = connection.execute(sql, (gone, file)).fetchone()
             if photo is not None:
                 describe(connection, photo, self.folders)
+                touched.add(photo)
+        left = "SELECT EXISTS (SELECT 1 FROM file WHERE photo = ? AND NOT gone)"
+        return sum(connection.execute(left, (photo,)).fetchone() == (0,) for photo in touched)
 
     def folder(self, connection: sqlite3.Connection, folder: str) -> None:
         """A folder that is indexed."""
         connection.execute("INSERT OR IGNORE INTO folder VALUES (CAST(? AS TEXT))", (text_of(folder),))
         if folder not in self.folders:
             self.folders.append(folder)
+
+
+def is_same(before: Known, found: Found) -> bool:
+    """Whether a file has the size and time that it had, and its sidecar, too."""
+    return (before.size, before.changed, before.sidecar) == (found.size, found.changed, found.sidecar_changed)
 
 
 def describe(connection: sqlite3.Connection, photo: int | None, folders: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from eyebright import images
 from eyebright.errors import EyebrightError
 from eyebright.library.database import Library
-from eyebright.library.vectors import blocks, unit
+from eyebright.library.vectors import blocks, row_hash, unit
 from eyebright.preprocessing import Pixels, fit, shorter_side
 from eyebright.recognize import Recognizer
 from eyebright.recognize.stream import in_order
@@ -44,6 +44,8 @@ class Null(msgspec.Struct, frozen=True):
     """Photos at that time."""
     nearest: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
     """Of each mosaic the cosine of the photo that is nearest to it; in rising order."""
+    of: str = ""
+    """Which library and model (`whose`)."""
 
     def cutoff(self, rate: float = RATE) -> float:
         """The cosine that so large a share of searches for what is not there reaches."""
@@ -53,9 +55,15 @@ class Null(msgspec.Struct, frozen=True):
 def null(library: Library, model: int) -> Null | None:
     """What was found for this library; None where it is too small, or was not looked at yet."""
     try:
-        return msgspec.json.decode(place(library, model).read_bytes(), type=Null)
+        found = msgspec.json.decode(place(library, model).read_bytes(), type=Null)
     except (OSError, msgspec.MsgspecError):
         return None
+    return found if found.of == whose(library, model) else None
+
+
+def whose(library: Library, model: int) -> str:
+    """What the first photo is that a model saw, hashed: another library may lie in this folder one day."""
+    return row_hash(library, int(str(library.value("SELECT min(id) FROM embedding WHERE model = ?", model) or 0)))
 
 
 def refresh(library: Library, model: int, recognizer: Recognizer) -> None:
@@ -71,7 +79,7 @@ def refresh(library: Library, model: int, recognizer: Recognizer) -> None:
     nearest = np.full(len(mosaics), -1.0)
     for _, vectors in blocks(library, model):
         nearest = np.maximum(nearest, (mosaics @ vectors.astype(np.float32).T).max(1))
-    keep(place(library, model), Null(count, tuple(np.sort(nearest).round(4).tolist())))
+    keep(library, model, Null(count, tuple(np.sort(nearest).round(4).tolist()), whose(library, model)))
 
 
 def pieces(library: Library, model: int, recognizer: Recognizer) -> Iterator[Pixels]:
@@ -119,7 +127,8 @@ def place(library: Library, model: int) -> Path:
     return library.folder / f"unrelated-{model}.json"
 
 
-def keep(path: Path, made: Null) -> None:
+def keep(library: Library, model: int, made: Null) -> None:
+    path = place(library, model)
     beside = path.with_suffix(".part")
     try:
         beside.write_bytes(msgspec.json.encode(made))

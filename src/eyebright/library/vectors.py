@@ -70,8 +70,10 @@ def unit(vectors: NDArray[Any]) -> Floats:
 
 
 def usual_model(library: Library) -> int | None:
-    """The model that saw most of the library, by which photos are compared; None where none saw any."""
-    found = library.value("SELECT model FROM embedding GROUP BY model ORDER BY count(*) DESC LIMIT 1")
+    """The model that saw most photos, of several the latest, by which photos are compared; None where none saw any."""
+    found = library.value(
+        "SELECT model FROM embedding GROUP BY model ORDER BY count(DISTINCT photo) DESC, model DESC LIMIT 1"
+    )
     return None if found is None else int(str(found))
 
 
@@ -92,11 +94,11 @@ class Vectors:
             return self.best(query, count, f"model = ?{some}", self.model, *values)
         wanted = max(CANDIDATES, 2 * count)
         while True:
-            ids = self.scan.candidates(query, wanted)
-            where = f"id IN ({','.join(map(str, ids.tolist()))}) OR (model = ? AND id > ?)"
-            found = self.best(query, count, where, self.model, self.scan.newest)
-            if len(found) == count or wanted >= self.count:
-                return found
+            ids = ",".join(map(str, self.scan.candidates(query, wanted).tolist()))
+            met = self.library.value(f"SELECT count(DISTINCT photo) FROM embedding WHERE id IN ({ids})")
+            if int(str(met)) >= count or wanted >= self.count:
+                where = f"id IN ({ids}) OR (model = ? AND id > ?)"
+                return self.best(query, count, where, self.model, self.scan.newest)
             wanted *= 8  # the frames of films were all that came
 
     def best(self, query: Floats, count: int, where: str, *values: object) -> list[Near]:
