@@ -327,3 +327,32 @@ def test_a_folder_that_is_none_begins_no_library(eyebright, holiday, tmp_path, f
     ended = eyebright("index", folder, "--library", tmp_path / "library")
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert not (tmp_path / "library").exists()
+
+
+@pytest.mark.parametrize(
+    ("harm", "words", "why"),
+    [
+        ("UPDATE model SET labels = 'junk'", ("search", "red"), "labels of a model are none"),
+        ("UPDATE model SET labels = '[[1, 2]]'", ("search", "red"), "a label has no name"),
+        ("UPDATE embedding SET vector = x'010203' WHERE id = 1", ("search", "--like", "1"), "differ in size"),
+        ("UPDATE embedding SET vector = 7", ("search", "--like", "1"), "vector of embedding"),
+        ("UPDATE photo SET look = x'00'", ("search", "--like", "1", "--by", "look"), "is no look"),
+        ("INSERT INTO decision (id, at, what) VALUES ('x', x'05', 'is')", ("library", "status"), "at of decision"),
+        ("DROP TABLE word", ("search", "red"), "it has no word"),
+        ("DROP TRIGGER decision_stays", ("search", "red"), "it has no decision_stays"),
+        (
+            "DROP TABLE place; CREATE VIEW place AS WITH RECURSIVE a(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM a) "
+            "SELECT n AS photo FROM a",
+            ("library", "status"),
+            "has no place",
+        ),
+        ("CREATE VIEW mine AS SELECT 1", ("library", "status"), "mine is none of Eyebright's"),
+    ],
+)
+def test_a_library_that_nobody_wrote_so_is_one_sentence(family, tmp_path, harm, words, why):
+    with closing(sqlite3.connect(tmp_path / "library" / "library.db")) as connection:
+        connection.executescript(harm)
+    ended = family(*words)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert why in ended.err
+    assert why.split("'")[0].lower() in (family("library", "check").out + family("library", "check").err).lower()

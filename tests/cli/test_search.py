@@ -203,6 +203,16 @@ def test_a_label_is_taught_again_from_what_you_said(shop, tmp_path):
     assert """See them: eyebright search 'it'"'"'s mine'.""" in ended.out
 
 
+def test_a_label_is_taught_and_forgotten_by_a_verb_of_its_own(shop, tmp_path):
+    for number in range(3):
+        (tmp_path / f"b{number}.png").write_bytes(encoded(plain("blue", 20 + number)))
+    assert shop("teach", "my mug", "blue.png", "b0.png", *PLAIN).out.startswith("Learned my mug from 2 examples")
+    assert shop("teach", "my mug", "--forget").out == "Forgot my mug, which 1 photo had.\n"
+    assert "taught" not in shop("library", "status").out
+    assert "you said my mug" in shop("search", "my mug").out
+    assert shop("teach", "my mug", "--forget").code == 2
+
+
 def test_a_label_that_is_refused_is_not_kept(shop, tmp_path):
     (tmp_path / "b.png").write_bytes(encoded(plain("blue", 20)))
     assert shop("search", "--teach", "m" * 250, "blue.png", "b.png", *PLAIN).code == 2

@@ -88,3 +88,19 @@ def test_one_example_is_too_few(library):
 def test_an_empty_library_cannot_be_taught(tmp_path):
     with Library(tmp_path / "empty", make=True) as library, pytest.raises(BadRequest, match="library is empty"):
         teach.teach(library, 1, "mug", examples(2, 2))
+
+
+def test_a_label_is_forgotten(library):
+    teach.teach(library, 1, "my mug", examples(2, 2, 2))
+    assert teach.forget(library, "My Mug") >= 10
+    assert by_words(library, "my mug", 5) == []
+    assert library.value("SELECT count(*) FROM model") == 1
+    with pytest.raises(BadRequest, match="No label my mug was taught"):
+        teach.forget(library, "my mug")
+
+
+def test_nothing_new_costs_nothing(library, monkeypatch):
+    """The mean of all was kept, and no photo is asked about twice."""
+    teach.teach(library, 1, "mug", examples(2, 2, 2))
+    monkeypatch.setattr(teach, "blocks", None)
+    teach.refresh(library, 1)

@@ -26,6 +26,7 @@ VERBS = {
     "embed": "Write the embeddings of pictures, for search and for teaching.",
     "index": "Bring the library up to date with folders of photos.",
     "search": "Find photos of the library, by picture or by words.",
+    "teach": "Let the library learn a label from a few photos, at once.",
     "duplicates": "Find copies in the library, and the one of each to keep.",
     "correct": "Tell the library what is in photos; it never forgets.",
     "undo": "Take back what was said of photos.",

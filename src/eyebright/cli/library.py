@@ -101,7 +101,7 @@ def backup(folder: str, output: Path, force: bool) -> int:
       mkdir again && cp family.db again/library.db && eyebright search dog --library again/
     """
     from eyebright.library import Library, migrations
-    from eyebright.library.database import told
+    from eyebright.library.damage import told
 
     target, partial = options.places(output)
     if target == partial:
@@ -126,7 +126,7 @@ def export(folder: str, output: Path | None, force: bool) -> int:
       eyebright library export -o said.jsonl
     """
     from eyebright.library import Library, decisions
-    from eyebright.library.database import told
+    from eyebright.library.damage import told
 
     with Library(folder) as library, told(library.path):
         if output:

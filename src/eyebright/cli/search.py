@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--all", "also_unlike", is_flag=True, help="Show the nearest also where they are hardly similar.")
 @click.option("--variants", is_flag=True, help="Show each color and size of a catalog's item, not the nearest alone.")
 @click.option("--explain", is_flag=True, help="Tell which part of each photo is alike.")
-@click.option("--teach", metavar="LABEL", help="Learn a label from photos: --teach 'my mug' a.jpg b.jpg c.jpg.")
+@click.option("--teach", metavar="LABEL", hidden=True, help="As eyebright teach does.")
 @click.option("--evaluate", metavar="CSV", help="Judge the search of a catalog by queries with known answers.")
 @options.library
 @options.model
@@ -76,7 +76,6 @@ def command(
       eyebright search --image mug.jpg --format html -o mugs.html
       eyebright search --like 17 --unlike 23 "golden retriever"
       eyebright search --like 17 --by look --where taken=2023
-      eyebright search --teach "my mug" a.jpg b.jpg c.jpg
       eyebright search "a dog catching a frisbee" --text clip-text.onnx
     """
     from eyebright.library import Library
@@ -91,7 +90,7 @@ def command(
     code = 0
     with Library(folder) as library:
         if teach is not None:
-            from eyebright.cli.search_teach import taught
+            from eyebright.cli.teach import taught
 
             answer = taught(library, teach, words, form, how)
         elif evaluate:

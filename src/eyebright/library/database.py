@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from eyebright.errors import BadRequest, CannotWrite
-from eyebright.library import migrations
+from eyebright.errors import BadRequest, CannotWrite, EyebrightError
+from eyebright.library import damage, migrations
+from eyebright.library.damage import told
 
 NAME = "library.db"
 BUSY_S = 30.0
@@ -76,8 +77,12 @@ class Library:
     def __enter__(self) -> "Library":
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if isinstance(error, Exception) and not isinstance(error, EyebrightError):
+                damage.blame(self.connection, self.path)  # what else could have failed
+        finally:
+            self.close()
 
 
 class Rows:
@@ -148,6 +153,7 @@ def connected(path: Path, make: bool) -> sqlite3.Connection:
         connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
         connection.execute("PRAGMA foreign_keys = ON")
         migrations.migrate(connection, path)
+        damage.must_be_whole(connection, path)
     return connection
 
 
@@ -169,35 +175,8 @@ def opened(path: Path) -> sqlite3.Connection:
         # SQLite makes files beside a library even to read it, unless it is told that nobody changes it
         uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+        connection.execute("PRAGMA query_only = ON")
     return connection
-
-
-@contextmanager
-def told(path: Path) -> Iterator[None]:
-    """What SQLite says, as a sentence."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise explained(path, error) from None
-    except UnicodeEncodeError:
-        raise BadRequest("What was said is no text: it has bytes that are no letters.") from None
-
-
-def explained(path: Path, error: sqlite3.DatabaseError) -> BadRequest | CannotWrite:
-    code = getattr(error, "sqlite_errorname", "") or ""
-    if code.startswith("SQLITE_FULL"):
-        return CannotWrite(f"{path}: the disk is full; nothing of this step was written.")
-    if code.startswith("SQLITE_READONLY"):
-        return CannotWrite(f"{path} may not be written; it can be searched.")
-    if code.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM")):
-        return CannotWrite(f"{path} cannot be read or written ({str(error).rstrip('.')}).")
-    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return CannotWrite(f"{path} is being written by another program; try again when it is done.")
-    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return BadRequest(
-            f"{path} is damaged ({str(error).rstrip('.')}); a copy may lie in {path.parent / migrations.BACKUPS}."
-        )
-    raise error
 
 
 def paths_below(folder: str) -> tuple[bytes, bytes]:

@@ -17,7 +17,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from eyebright.errors import BadRequest
-from eyebright.library.database import Library, told
+from eyebright.library.damage import told
+from eyebright.library.database import Library
 from eyebright.library.identity import BYTES
 from eyebright.library.names import normal
 

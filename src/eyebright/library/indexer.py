@@ -16,7 +16,8 @@ import msgspec
 
 from eyebright.errors import BadRequest, CannotWrite
 from eyebright.library import places, teach, unrelated
-from eyebright.library.database import Library, paths_below, told
+from eyebright.library.damage import told
+from eyebright.library.database import Library, paths_below
 from eyebright.library.seeing import TOGETHER, Eyes, Looked
 from eyebright.library.stacks import stack
 from eyebright.library.tables import Known, Tables, is_same, model_of

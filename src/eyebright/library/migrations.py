@@ -128,6 +128,8 @@ CREATE TABLE place (                            -- derived from a photo's coordi
     latitude REAL NOT NULL, longitude REAL NOT NULL,
     city TEXT NOT NULL, near TEXT NOT NULL, country TEXT NOT NULL
 );
+ALTER TABLE taught ADD COLUMN mean BLOB;        -- float32: of the library, when it was learned
+ALTER TABLE taught ADD COLUMN scored INTEGER NOT NULL DEFAULT 0;    -- the last embedding that it was asked about
 """
 STEPS = (FIRST, SECOND, THIRD)
 """What turns a library of version N into one of version N + 1."""
@@ -145,6 +147,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         return
     if not version and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
         raise BadRequest(f"{path} is a database of another program; the library needs a folder of its own.")
+    if connection.execute("PRAGMA query_only").fetchone() == (1,):
+        raise CannotWrite(f"{path} is of an older version and may not be written here; copy it to where it may be.")
     if version:
         backup(connection, path.parent / BACKUPS / f"before-version-{version + 1}.db", version)
     connection.execute("BEGIN IMMEDIATE")

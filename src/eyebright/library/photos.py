@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from eyebright import images
 from eyebright.errors import BadPicture, BadRequest, CannotWrite
 from eyebright.library import decisions, identity
-from eyebright.library.database import Library, text_of, told
+from eyebright.library.damage import told, unsound
+from eyebright.library.database import Library, text_of
 from eyebright.library.decisions import Decision
 from eyebright.library.raw import RAW
 from eyebright.recognize.sources import NAMES
@@ -148,6 +149,7 @@ def wrong_with(library: Library) -> list[str]:
 
 def faults(library: Library) -> Iterator[str]:
     yield from (str(line) for (line,) in library.rows("PRAGMA integrity_check") if line != "ok")
+    yield from (f"{what[:1].upper()}{what[1:]}." for what in unsound(library.connection))
     broken = len(library.rows("PRAGMA foreign_key_check").fetchall())
     if broken:
         yield f"{broken:,} rows speak of what is not there."

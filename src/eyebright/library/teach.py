@@ -10,7 +10,6 @@ Letters: E examples, N photos, D numbers.
 """
 
 import hashlib
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from eyebright.errors import BadRequest
 from eyebright.library import decisions
 from eyebright.library.database import Library
+from eyebright.library.names import normal
 from eyebright.library.vectors import blocks, unit
 
 FEWEST = 2
@@ -27,6 +27,8 @@ AGREE = 0.05
 """Cosine, from the library's mean, that each example has to the mean of the others at least."""
 SLACK = 1.0
 """A photo is taken for the label from so much of the mean of those cosines on."""
+FOUND = 0.5
+"""The score from which on a photo is taken for the label."""
 STEEP = 12.0
 """How fast scores rise around that; it is their scale, not a probability."""
 Floats = NDArray[np.float32]
@@ -62,12 +64,12 @@ def teach(library: Library, encoder: int, label: str, examples: dict[str, Floats
         )
     weight = unit(directions.mean(0)).astype(np.float32)
     bias = -SLACK * float(np.mean(agreement))
-    model = keep(library, encoder, label, weight, bias)
+    model = keep(library, encoder, label, weight, bias, mean)
     found = apply(library, model)
     return Taught(model, found, float(np.mean(agreement)))
 
 
-def keep(library: Library, encoder: int, label: str, weight: Floats, bias: float) -> int:
+def keep(library: Library, encoder: int, label: str, weight: Floats, bias: float, mean: Floats) -> int:
     """A row of its own, in place of an earlier lesson of that label with that encoder."""
     sha256 = hashlib.sha256(f"taught {encoder} {label.casefold()}".encode()).hexdigest()
     labels = msgspec.json.encode([[label, label, None]]).decode()
@@ -76,44 +78,66 @@ def keep(library: Library, encoder: int, label: str, weight: Floats, bias: float
             "INSERT OR IGNORE INTO model (sha256, name, labels) VALUES (?, ?, ?)", (sha256, f"taught: {label}", labels)
         )
         (model,) = connection.execute("SELECT id FROM model WHERE sha256 = ?", (sha256,)).fetchone()
-        values = model, encoder, weight.tobytes(), bias
-        connection.execute("INSERT OR REPLACE INTO taught VALUES (?, ?, ?, ?)", values)
+        values = model, encoder, weight.tobytes(), bias, mean.tobytes()
+        connection.execute(
+            "INSERT OR REPLACE INTO taught (model, encoder, weight, bias, mean) VALUES (?, ?, ?, ?, ?)", values
+        )
         connection.execute("DELETE FROM label WHERE model = ?", (model,))
     return int(model)
 
 
-def apply(library: Library, model: int, photos: str = "", *values: object) -> int:
-    """Score photos (those that SQL selects, or all) by a taught label; how many are taken for it."""
-    sql = "SELECT encoder, weight, bias, json_extract(labels, '$[0][0]') FROM taught JOIN model ON id = model"
-    encoder, weight, bias, label = library.rows(f"{sql} WHERE model = ?", model).fetchone()
-    direction, mean = np.frombuffer(weight, np.float32), mean_of(library, encoder)
-    some = f"AND photo IN ({photos})" if photos else ""
+def apply(library: Library, model: int) -> int:
+    """Score photos that were not scored yet by a taught label; how many of them are taken for it."""
+    encoder, weight, bias, mean, scored, label = library.rows(
+        "SELECT encoder, weight, bias, mean, scored, json_extract(labels, '$[0][0]') FROM taught "
+        "JOIN model ON id = model WHERE model = ?",
+        model,
+    ).fetchone()
+    newest = int(str(library.value("SELECT max(id) FROM embedding WHERE model = ?", encoder) or 0))
+    if newest <= scored:
+        return 0
+    direction = np.frombuffer(weight, np.float32)
+    middle = np.frombuffer(mean, np.float32) if mean else mean_of(library, encoder)
     best: dict[int, float] = {}
-    for numbers, vectors in blocks(library, encoder):
-        held = of_photos(library, encoder, numbers, some, values)
-        scores = sigmoid(STEEP * (unit(vectors.astype(np.float32) - mean) @ direction + bias))
+    for numbers, vectors in blocks(library, encoder, newest, scored):
+        between = encoder, int(numbers[0]), int(numbers[-1])
+        held: dict[int, int] = dict(
+            library.rows("SELECT id, photo FROM embedding WHERE model = ? AND id BETWEEN ? AND ?", *between).fetchall()
+        )
+        scores = sigmoid(STEEP * (unit(vectors.astype(np.float32) - middle) @ direction + bias))
         for number, score in zip(numbers.tolist(), scores.tolist(), strict=True):
-            if number in held:
-                best[held[number]] = max(score, best.get(held[number], 0.0))
+            best[held[number]] = max(score, best.get(held[number], 0.0))
     rows = [(photo, model, label, round(score, 4)) for photo, score in best.items() if score >= 0.02]
     with library.writing() as connection:
         connection.executemany("INSERT OR REPLACE INTO label VALUES (?, ?, ?, ?)", rows)
-    return sum(score >= 0.5 for score in best.values())
-
-
-def of_photos(
-    library: Library, encoder: int, numbers: NDArray[np.int64], some: str, values: Sequence[object]
-) -> dict[int, int]:
-    """Whose embeddings these are."""
-    sql = f"SELECT id, photo FROM embedding WHERE model = ? AND id BETWEEN ? AND ? {some}"
-    return dict(library.rows(sql, encoder, int(numbers[0]), int(numbers[-1]), *values).fetchall())
+        connection.execute("UPDATE taught SET scored = ? WHERE model = ?", (newest, model))
+    return sum(score >= FOUND for score in best.values())
 
 
 def refresh(library: Library, encoder: int) -> None:
     """Score what an encoder saw since labels were taught."""
     for (model,) in library.rows("SELECT model FROM taught WHERE encoder = ?", encoder).fetchall():
-        new = "SELECT photo FROM embedding WHERE model = ? AND photo NOT IN (SELECT photo FROM label WHERE model = ?)"
-        apply(library, model, new, encoder, model)
+        apply(library, model)
+
+
+def forget(library: Library, label: str) -> int:
+    """Let go of a label that was taught, by every encoder; how many photos had it. What a person said stays.
+
+    Raises BadRequest where none was taught so.
+    """
+    rows = library.rows("SELECT model, json_extract(labels, '$[0][1]') FROM taught JOIN model ON id = model").fetchall()
+    models = [model for model, name in rows if normal(name) == normal(label)]
+    if not models:
+        names = ", ".join(sorted({name for _, name in rows}))
+        raise BadRequest(f"No label {label} was taught{f'; there are: {names}' if names else ''}.")
+    some = ",".join(map(str, models))
+    with library.writing() as connection:
+        (count,) = connection.execute(
+            f"SELECT count(DISTINCT photo) FROM label WHERE model IN ({some}) AND score >= {FOUND}"
+        ).fetchone()
+        for table, column in (("label", "model"), ("taught", "model"), ("model", "id")):
+            connection.execute(f"DELETE FROM {table} WHERE {column} IN ({some})")
+    return int(count)
 
 
 def mean_of(library: Library, encoder: int) -> Floats:

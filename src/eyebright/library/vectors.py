@@ -167,10 +167,11 @@ class Scan:
 
 
 def blocks(
-    library: Library, model: int, newest: int = sys.maxsize
+    library: Library, model: int, newest: int = sys.maxsize, after: int = 0
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
-    """(ids, vectors) of all embeddings up to a row, some at a time."""
-    rows = library.rows("SELECT id, vector FROM embedding WHERE model = ? AND id <= ? ORDER BY id", model, newest)
+    """(ids, vectors) of all embeddings after one row and up to another, some at a time."""
+    sql = "SELECT id, vector FROM embedding WHERE model = ? AND id <= ? AND id > ? ORDER BY id"
+    rows = library.rows(sql, model, newest, after)
     while some := rows.fetchmany(AT_ONCE):
         ids, vectors = zip(*some, strict=True)
         yield np.array(ids, np.int64), np.frombuffer(b"".join(vectors), np.float16).reshape(len(some), -1)

@@ -1,8 +1,10 @@
-"""`eyebright search --teach LABEL`: learn a label from photos, of the library or not."""
+"""`eyebright teach LABEL PHOTO...`: learn a label from a few photos, of the library or not."""
 
 import json
 import shlex
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from eyebright.cli import options
 from eyebright.cli.search_answers import printable
@@ -12,6 +14,42 @@ if TYPE_CHECKING:
     from eyebright.library import Library
     from eyebright.library.search import Floats
     from eyebright.recognize import Recognizer
+
+
+@click.command(no_args_is_help=True)
+@click.argument("label")
+@click.argument("photos", nargs=-1, type=click.Path(readable=False))
+@click.option("--forget", is_flag=True, help="Let go of what was learned of this label; what you said stays.")
+@options.library
+@options.model
+@options.threads
+@options.provider
+@options.trust
+@options.text_or_json
+def command(label: str, photos: tuple[str, ...], forget: bool, folder: str, form: str, **how: Any) -> int:
+    """Learn a label from a few photos, at once and without training; search finds it then, in new photos too.
+
+    Photos that are in the library are kept as your word, so that the label alone learns it again, with what you said
+    of more photos since. Examples that have nothing in common are declined.
+
+    \b
+      eyebright teach "my mug" a.jpg b.jpg c.jpg
+      eyebright search "my mug"
+      eyebright teach "my mug" --forget
+    """
+    from eyebright.library import Library, teach
+
+    if forget and photos:
+        raise BadRequest("--forget stands alone, with a label.")
+    with Library(folder) as library:
+        if forget:
+            count = teach.forget(library, label)
+            said = f"Forgot {printable(label)}, which {options.counted(count, 'photo')} had."
+            answer = json.dumps({"forgotten": label, "photos": count}) if form == "json" else said
+        else:
+            answer = taught(library, label, photos, form, how)
+    click.echo(answer)
+    return 0
 
 
 def taught(library: "Library", label: str, photos: tuple[str, ...], form: str, how: dict[str, Any]) -> str:
