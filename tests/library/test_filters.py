@@ -168,3 +168,17 @@ def test_more_than_fifty_are_refused(library):
 def test_what_cannot_be_meant(library, where, why):
     with pytest.raises(BadRequest, match=why):
         some(library, [where])
+
+
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ("album=Nowhere", "You have no album Nowhere"),
+        ("kind=foo", "there are: picture, video"),
+        ("format=foo", "No photo is of format foo"),
+        ("rating=many", "compared with a number"),
+    ],
+)
+def test_what_is_nowhere_is_said(library, where, why):
+    with pytest.raises(BadRequest, match=why):
+        some(library, [where])

@@ -137,4 +137,4 @@ def searched(
     named = how["model"] and query.by == "content" and (query.pictures or tower)
     recognizer = options.recognizer(100, **how) if looks or named else None
     found = find(library, query, recognizer, top, also_unlike, variants, explain)
-    return search_answers.answer(found, query, form)
+    return search_answers.answer(found, query, where, form)

@@ -9,6 +9,8 @@ from eyebright.cli import options
 from eyebright.errors import BadPicture, BadRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from eyebright.library.matching import Part
     from eyebright.library.query import Found, One, Query
 
@@ -25,17 +27,22 @@ ul.pictures img { max-width: 100%; height: auto; }
 """
 
 
-def printable(text: str) -> str:
-    """Text on one line, whatever bytes a name has."""
-    from eyebright.recognize.sources import name_of
+def name_of(path: str) -> str:
+    """A name as text, whatever bytes it has."""
+    from eyebright.recognize import sources
 
+    return sources.name_of(path)
+
+
+def printable(text: str) -> str:
+    """The same on one line, for a screen."""
     return options.one_line(name_of(text))
 
 
-def answer(found: "Found", query: "Query", form: str) -> str:
-    """All that is printed for one search."""
+def answer(found: "Found", query: "Query", where: "Sequence[str]", form: str) -> str:
+    """All that is printed for one search; `where` are its filters, as they were asked for."""
     if form == "html":
-        return sheet(found, query)
+        return sheet(found, query, where)
     if form == "json":
         lines = [json.dumps(as_json(one), ensure_ascii=False) for one in found.shown]
         return "\n".join(lines) or json.dumps(nothing(found), ensure_ascii=False)
@@ -70,9 +77,9 @@ def in_words(part: "Part") -> str:
 
 def as_json(one: "One") -> dict[str, Any]:
     hit = one.hit
-    found: dict[str, Any] = {"source": printable(hit.path), "id": hit.photo, "score": hit.score}
+    found: dict[str, Any] = {"source": name_of(hit.path), "id": hit.photo, "score": hit.score}
     if hit.why:
-        found["why"] = printable(hit.why)
+        found["why"] = name_of(hit.why)
     if hit.time_s:
         found["time_s"] = hit.time_s
     if one.items:
@@ -85,14 +92,14 @@ def as_json(one: "One") -> dict[str, Any]:
 
 
 def nothing(found: "Found") -> dict[str, Any]:
-    nearest = [{"source": printable(hit.path), "id": hit.photo, "score": hit.score} for hit in found.near[:NEAREST]]
+    nearest = [{"source": name_of(hit.path), "id": hit.photo, "score": hit.score} for hit in found.near[:NEAREST]]
     told: dict[str, Any] = {"nothing_similar": True, "nearest": nearest}
     if found.unknown:
         told["unknown"] = [{"word": word, "like": like or None} for word, like in found.unknown]
     return told if found.cutoff is None else {**told, "cutoff": round(found.cutoff, 4)}
 
 
-def sentence(found: "Found") -> str:
+def sentence(found: "Found", path: "Callable[[str], str]" = str) -> str:
     if found.unknown:
         words = [f"{printable(word)} (is {like} meant?)" if like else printable(word) for word, like in found.unknown]
         return f"Nothing was found: no photo is known by {' or '.join(words)}."
@@ -100,18 +107,18 @@ def sentence(found: "Found") -> str:
         return "Nothing was found."
     hit = found.near[0]
     return (
-        f"Nothing similar was found. The nearest is {printable(hit.path)} ({hit.score:.3f}); "
+        f"Nothing similar was found. The nearest is {printable(path(hit.path))} ({hit.score:.3f}); "
         f"pictures of other things come up to {found.cutoff:.3f} near. --all shows the nearest all the same."
     )
 
 
-def sheet(found: "Found", query: "Query") -> str:
-    """A contact sheet: one page that is whole in itself, whose small pictures hold no metadata."""
+def sheet(found: "Found", query: "Query", where: "Sequence[str]") -> str:
+    """A contact sheet: a page that is whole in itself, holds no metadata, and tells no folders but a photo's own."""
     from eyebright import htmlpage
 
-    title = described(query)
+    title = described(query, where)
     count = options.counted(len(found.shown), "photo")
-    body = f"<main>\n<h1>{escape(title)}</h1>\n<p>{escape(count if found.shown else sentence(found))}</p>"
+    body = f"<main>\n<h1>{escape(title)}</h1>\n<p>{escape(count if found.shown else sentence(found, near_name))}</p>"
     for photo in filter(os.path.exists, (*query.like, query.image)):
         picture = small(photo, os.path.basename(photo))
         body += f'\n<figure class="asked">{picture}<figcaption>asked for</figcaption></figure>'
@@ -120,11 +127,21 @@ def sheet(found: "Found", query: "Query") -> str:
     return htmlpage.page(title, body + "\n</main>", SHEET)
 
 
-def described(query: "Query") -> str:
+def near_name(path: str) -> str:
+    """A file's name and its folder's.
+
+    >>> near_name("/home/me/2023/beach/1.jpg")
+    'beach/1.jpg'
+    """
+    return os.path.join(*path.split(os.sep)[-2:])
+
+
+def described(query: "Query", where: "Sequence[str]") -> str:
     """A search in words."""
     parts = [query.text] if query.text else []
     parts += [f"like {os.path.basename(photo)}" for photo in (*query.like, query.image) if photo]
     parts += [f"unlike {os.path.basename(photo)}" for photo in query.unlike]
+    parts += where
     return printable(f"Photos: {', '.join(parts)}" if parts else "Photos")
 
 
@@ -140,7 +157,7 @@ def small(path: str, alt: str) -> str:
 
 
 def figure(one: "One") -> str:
-    name = printable(os.path.basename(one.hit.path))
+    name = printable(near_name(one.hit.path))
     frame = ""
     if one.part:
         left, top, width, height = (f"{100 * value:.1f}%" for value in one.part[:4])

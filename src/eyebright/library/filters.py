@@ -20,6 +20,7 @@ MOST = 50
 FACTS = {
     "taken": "the date, 2023 or 2023-07-01",
     "camera": "a part of its name",
+    "rating": "stars, as the file says",
     "kind": "picture or video",
     "format": "jpeg, png, heic, raw ...",
     "width": "pixels",
@@ -32,9 +33,10 @@ FACTS = {
 """Names that every library knows, and what is compared."""
 ALIASES = {
     "jpg": "jpeg", "tif": "tiff", "heic": "heif", "mp4": "mov", "m4v": "mov", "mkv": "matroska", "webm": "matroska",
+    "photo": "picture", "photos": "picture", "image": "picture", "film": "video", "movie": "video",
     "mpg": "mpeg", "wmv": "asf", "ts": "mpegts",
 }  # fmt: skip
-"""Endings of names, and what their format is called where it is told by the content."""
+"""What people call a kind or a format, as by the ending of a name, and what it is called here."""
 _FORM = re.compile(r"\s*(?P<name>[^<>=!]+?)\s*(?P<sign><=|>=|!=|<|>|=)\s*(?P<value>.*?)\s*$", re.DOTALL)
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d)?)?)?)?)?", re.ASCII)
 _NUMBER = re.compile(
@@ -87,6 +89,9 @@ def one(library: Library, name: str, sign: str, value: str) -> tuple[str, *tuple
         return f"SELECT id FROM photo WHERE id NOT IN ({sql})", *values
     if name in ("width", "height"):
         return f"SELECT id FROM photo WHERE {name} {sign} ?", number(name, value)
+    if name == "rating":
+        stars = f"kind = 'rating' AND number_in(value) {sign} ?"
+        return f"SELECT photo FROM word JOIN file ON file.id = file WHERE {stars}", number(name, value)
     if name == "taken":
         return taken(sign, date(value))
     if name not in FACTS:
@@ -94,11 +99,13 @@ def one(library: Library, name: str, sign: str, value: str) -> tuple[str, *tuple
     if sign != "=":
         raise BadRequest(f"--where {name} takes = or !=, with {FACTS[name]}.")
     if name in ("kind", "format"):
-        small = value.lower()
-        return f"SELECT id FROM photo WHERE {name} IN (?, ?)", small, ALIASES.get(small, small)
+        return kind(library, name, value.lower())
     if name == "album":
-        rows = library.rows("SELECT DISTINCT label FROM said WHERE kind = 'album' AND holds")
+        rows = library.rows("SELECT DISTINCT label FROM said WHERE kind = 'album'").fetchall()
         meant = [label for (label,) in rows if normal(label) == normal(value)]
+        if not meant:
+            albums = f"; there are: {', '.join(sorted(label for (label,) in rows))}" if rows else ""
+            raise BadRequest(f"You have no album {value}{albums}.")
         own = f"SELECT photo FROM said WHERE kind = 'album' AND holds AND label IN ({','.join('?' * len(meant))})"
         return f"SELECT id FROM photo WHERE identity IN ({own})", *meant
     if name == "camera":
@@ -112,6 +119,16 @@ def one(library: Library, name: str, sign: str, value: str) -> tuple[str, *tuple
         return f"{told} UNION SELECT photo FROM place WHERE {named}", normal(value), normal(value)
     table = _THERE if name == "path" else "SELECT photo FROM item WHERE photo IS NOT NULL"
     return f"{table} AND instr({name}, CAST(? AS TEXT))", text_of(value)
+
+
+def kind(library: Library, name: str, value: str) -> tuple[str, str, str]:
+    """Of a kind or format; of a format that is nowhere it is said which there are. Raises BadRequest."""
+    meant = ALIASES.get(value, value)
+    known = {one for (one,) in library.rows(f"SELECT DISTINCT {name} FROM photo")}
+    known |= {"picture", "video"} if name == "kind" else set()
+    if value not in known and meant not in known:
+        raise BadRequest(f"No photo is of {name} {value}; there are: {', '.join(sorted(known))}.")
+    return f"SELECT id FROM photo WHERE {name} IN (?, ?)", value, meant
 
 
 def taken(sign: str, when: str) -> tuple[str, str]:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from eyebright import images
 from eyebright.errors import BadPicture, BadRequest, CannotWrite
 from eyebright.library import decisions, identity
@@ -13,6 +15,19 @@ from eyebright.library.database import Library, text_of
 from eyebright.library.decisions import Decision
 from eyebright.library.raw import RAW
 from eyebright.recognize.sources import NAMES
+
+LONGEST_ID = 18
+"""Digits."""
+
+
+class Called(NamedTuple):
+    """What a model calls a photo."""
+
+    label: str
+    score: float
+    model: str
+    group: bool
+    """Whether other labels stand below it."""
 
 
 class About(NamedTuple):
@@ -26,8 +41,8 @@ class About(NamedTuple):
     camera: str | None
     place: str
     """City, a great one near it and country, by its coordinates."""
-    labels: list[tuple[str, float, str]]
-    """Label, score and the model that gave it, the best first."""
+    labels: list["Called"]
+    """What models say, the surest first."""
     words: list[tuple[str, str]]
     """Kind and value of what its files say."""
     said: list[tuple[str, bool]]
@@ -40,8 +55,14 @@ class About(NamedTuple):
 def identity_of(library: Library, photo: str) -> bytes:
     """Who a file is, whether it was indexed or not; or who it was, for one that the library knows and that is gone.
 
-    Raises BadRequest, BadPicture.
+    A number is the id that a search shows, where no file is called so. Raises BadRequest, BadPicture.
     """
+    if photo.isdecimal() and not os.path.exists(photo):
+        number = int(photo) if len(photo) <= LONGEST_ID else 0
+        known = library.value("SELECT identity FROM photo WHERE id = ?", number)
+        if not isinstance(known, bytes):
+            raise BadRequest(f"The library has no photo {photo}.")
+        return known
     path = os.path.realpath(photo)
     if Path(path).is_file():
         try:
@@ -64,21 +85,24 @@ def identity_of(library: Library, photo: str) -> bytes:
     return found
 
 
+def trouble(library: Library, path: str) -> str:
+    """Why a file could not be read when it was indexed; nothing where it could, or was not."""
+    found = library.value("SELECT error FROM file WHERE path = CAST(? AS TEXT)", text_of(os.path.realpath(path)))
+    return str(found or "")
+
+
 def about(library: Library, known: bytes) -> About:
     """What the library knows of a photo by its identity; little, where it was never indexed."""
     row = library.rows("SELECT id, taken, camera FROM photo WHERE identity = ?", known).fetchone()
     photo, taken, camera = row or (None, None, None)
     place = library.rows("SELECT city, near, country FROM place WHERE photo = ?", photo).fetchone() or ()
     files = library.rows("SELECT path, gone FROM file WHERE photo = ? ORDER BY path", photo).fetchall()
-    labels = [
-        (label, score, model)
-        for label, score, model in library.rows(
-            "SELECT json_extract(entry.value, '$[1]'), score, model.name FROM label "
-            "JOIN model ON model.id = label.model JOIN json_each(model.labels) AS entry "
-            "ON json_extract(entry.value, '$[0]') = label.label WHERE photo = ? ORDER BY score DESC",
-            photo,
-        )
-    ]
+    labels = []
+    for model, text, name in library.rows("SELECT id, labels, name FROM model").fetchall():
+        nodes = {node: label for node, label, _ in msgspec.json.decode(text)}
+        groups = {parent for _, _, parent in msgspec.json.decode(text)}
+        scores = library.rows("SELECT label, score FROM label WHERE photo = ? AND model = ?", photo, model)
+        labels += [Called(nodes.get(node, node), score, name, node in groups) for node, score in scores]
     words = library.rows(
         "SELECT DISTINCT kind, value FROM word JOIN file ON file.id = word.file WHERE file.photo = ? ORDER BY 1, 2",
         photo,
@@ -94,7 +118,7 @@ def about(library: Library, known: bytes) -> About:
         taken,
         camera,
         ", ".join(filter(None, place)),
-        labels,
+        sorted(labels, key=lambda one: -one.score),
         words.fetchall(),
         [(label, bool(yes)) for label, yes, kind in said if kind == "label"],
         [label for label, yes, kind in said if kind == "album" and yes],

@@ -7,8 +7,7 @@ and explained.
 """
 
 import math
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -30,8 +29,6 @@ from eyebright.texttower import TextTower
 
 MORE = 5
 """So many times as many are fetched again, where variants of few things came."""
-LONGEST_ID = 18
-"""Digits."""
 
 
 class Query(NamedTuple):
@@ -106,7 +103,8 @@ def find(
     """
     check(query, explain)
     found = sought(library, query, recognizer, explain)
-    each, near = things(library, found, top, also_unlike, variants)
+    known = {photo_of(library, photo) for photo in (*query.like, *query.unlike)}
+    each, near = things(library, found, known, top, also_unlike, variants)
     shown = [
         One(hit, catalog.items_of(library, hit.photo), others, part_of(found, recognizer, hit) if explain else None)
         for hit, others in each
@@ -126,7 +124,9 @@ def check(query: Query, explain: bool) -> None:
         raise BadRequest("--unlike needs something to be near: --like PHOTO or --image PHOTO.")
     if query.by == "look" and (not query.pictures or query.tower):
         raise BadRequest("--by look compares pictures: --like PHOTO or --image PHOTO.")
-    if explain and (query.by == "look" or not near):
+    if explain and query.by == "look":
+        raise BadRequest("--explain compares by what pictures show; leave out --by look.")
+    if explain and not near:
         raise BadRequest("--explain tells which part of a photo is like a picture: --like PHOTO or --image PHOTO.")
 
 
@@ -174,20 +174,23 @@ def unknown_model(library: Library, query: Query, model: int) -> BadRequest:
 def listed(library: Library, some: Some, count: int) -> list[Hit]:
     """Photos of which nothing more is asked, the newest first."""
     rows = library.rows(
-        f"SELECT id FROM photo WHERE id IN ({some.sql}) ORDER BY taken IS NULL, taken DESC, id LIMIT ?",
+        f"SELECT id, taken FROM photo WHERE id IN ({some.sql}) ORDER BY taken IS NULL, taken DESC, id LIMIT ?",
         *some.values,
         count,
     )
-    return [Hit(photo, search.path_of(library, photo), 1.0) for (photo,) in rows.fetchall()]
+    return [Hit(photo, search.path_of(library, photo), 1.0, (taken or "")[:10]) for photo, taken in rows.fetchall()]
 
 
 def things(
-    library: Library, found: Sought, top: int, also_unlike: bool, variants: bool
+    library: Library, found: Sought, known: Set[int], top: int, also_unlike: bool, variants: bool
 ) -> tuple[list[tuple[Hit, int]], list[Hit]]:
-    """The first `top` things with how many variants each has, fetching until there are so many or no more."""
+    """The first `top` things with how many variants each has, fetching until there are so many or no more.
+
+    `known` are photos that were asked for, which nobody has to find.
+    """
     count = top
     while True:
-        near = found.nearest(count)
+        near = [hit for hit in found.nearest(count + len(known)) if hit.photo not in known][:count]
         similar = [hit for hit in near if also_unlike or found.cutoff is None or hit.score >= found.cutoff]
         each = [(hit, 0) for hit in similar] if variants else catalog.without_variants(library, similar, top)
         if len(each) >= top or len(similar) < count:
@@ -242,10 +245,6 @@ def family_of(library: Library, tower: TextTower, recognizer: Recognizer | None)
 
 def photo_of(library: Library, photo: str) -> int:
     """The id of a photo of the library, by its id or by its path. Raises BadRequest."""
-    if photo.isdecimal() and not os.path.exists(photo):
-        if len(photo) > LONGEST_ID or not library.value("SELECT 1 FROM photo WHERE id = ?", int(photo)):
-            raise BadRequest(f"The library has no photo {photo}.")
-        return int(photo)
     found = library.value("SELECT id FROM photo WHERE identity = ?", identity_of(library, photo))
     if found is None:
         raise BadRequest(f"{photo} is not in the library; --image looks for what is like a picture from elsewhere.")
