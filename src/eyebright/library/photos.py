@@ -99,10 +99,10 @@ def about(library: Library, known: bytes) -> About:
     files = library.rows("SELECT path, gone FROM file WHERE photo = ? ORDER BY path", photo).fetchall()
     labels = []
     for model, text, name in library.rows("SELECT id, labels, name FROM model").fetchall():
-        nodes = {node: label for node, label, _ in msgspec.json.decode(text)}
+        nodes: dict[str, str] = {node: label for node, label, _ in msgspec.json.decode(text)}
         groups = {parent for _, _, parent in msgspec.json.decode(text)}
         scores = library.rows("SELECT label, score FROM label WHERE photo = ? AND model = ?", photo, model)
-        labels += [Called(nodes.get(node, node), score, name, node in groups) for node, score in scores]
+        labels += [Called(nodes.get(node, str(node)), score, name, node in groups) for node, score in scores]
     words = library.rows(
         "SELECT DISTINCT kind, value FROM word JOIN file ON file.id = word.file WHERE file.photo = ? ORDER BY 1, 2",
         photo,
