@@ -4,6 +4,7 @@ import inspect
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -13,7 +14,7 @@ from eyebright.errors import BadRequest, CannotWrite
 from eyebright.library import Library, decisions, indexer, walk
 from eyebright.library.decisions import Said
 from eyebright.library.indexer import alone, index
-from eyebright.library.photos import status
+from eyebright.library.photos import about, identity_of, status
 from pictures import color_recognizer, encoded, noise, plain, turned, video
 
 
@@ -32,6 +33,10 @@ def photos(tmp_path):
 @pytest.fixture(scope="module")
 def recognizer():
     return color_recognizer()
+
+
+def shipped(name):
+    return Path(__file__).parents[1] / "photos" / name
 
 
 def names(library, where="gone = 0 AND photo IS NOT NULL"):
@@ -292,3 +297,32 @@ def test_what_follows_from_all_photos_is_found_also_after_a_stop(library, photos
     assert library.value("SELECT count(stack) FROM photo") == 0
     assert index(library, [photos], recognizer).looked == 0
     assert library.value("SELECT count(stack) FROM photo") == 3
+
+
+@pytest.mark.parametrize("edit", [lambda picture: picture.rotate(90), lambda picture: picture.point(lambda v: v * 0.8)])
+def test_what_was_said_goes_over_to_a_picture_that_was_edited_where_it_lies(library, tmp_path, photos, edit):
+    """And it is no step that a person took, so undo leaves it alone."""
+    path = tmp_path / "photos" / "trip" / "red.jpg"
+    shutil.copy(shipped("coffee.jpg"), path)
+    index(library, [photos], color_recognizer())
+    before = identity_of(library, str(path))
+    decisions.record(library, [Said("is", before, label="cup"), Said("in", before, label="trip")])
+    picture = Image.open(path).convert("RGB")
+    edit(picture).save(path)
+    done = index(library, [photos], color_recognizer())
+    after = identity_of(library, str(path))
+    assert after != before
+    assert (done.changed, done.carried) == (1, 1)
+    assert about(library, after).said == [("cup", True)]
+    assert about(library, after).albums == ["trip"]
+    decisions.undo(library)
+    assert about(library, after).said == [("cup", True)]
+    assert about(library, before).said == []
+
+
+def test_another_picture_of_that_name_is_another_one(library, photos, recognizer):
+    path = photos / "trip" / "red.jpg"
+    index(library, [photos], recognizer)
+    decisions.record(library, [Said("is", identity_of(library, str(path)), label="cup")])
+    path.write_bytes(encoded(noise(seed=3)))
+    assert index(library, [photos], recognizer).carried == 0

@@ -9,7 +9,6 @@ import pytest
 
 from eyebright.errors import BadRequest, CannotWrite
 from eyebright.library import Library, migrations
-from eyebright.library.decisions import Said, record
 from eyebright.library.indexer import index
 from eyebright.library.photos import about, wrong_with
 from pictures import color_recognizer, encoded, plain
@@ -22,12 +21,11 @@ def old(tmp_path, monkeypatch):
     """A library of version 1 with a photo, and with what was said of it."""
     with monkeypatch.context() as then:
         then.setattr(migrations, "STEPS", migrations.STEPS[:1])
-        with Library(tmp_path / "library", make=True) as library:
-            with library.writing() as connection:
-                connection.execute(
-                    "INSERT INTO photo (identity, kind, format) VALUES (?, 'picture', 'jpeg')", (IDENTITY,)
-                )
-            record(library, [Said("is", IDENTITY, label="Rex")])
+        with Library(tmp_path / "library", make=True) as library, library.writing() as connection:
+            connection.execute("INSERT INTO photo (identity, kind, format) VALUES (?, 'picture', 'jpeg')", (IDENTITY,))
+            made = "a", "2026-01-01T00:00:00.000000", "is", IDENTITY, "Rex"
+            connection.execute("INSERT INTO decision (id, at, what, photo, label) VALUES (?, ?, ?, ?, ?)", made)
+            connection.execute("INSERT INTO said VALUES (?, 'label', 'Rex', 1, 'a')", (IDENTITY,))
     return tmp_path / "library"
 
 

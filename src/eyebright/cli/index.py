@@ -106,11 +106,14 @@ def say(done: "Indexed", total: int, echo: Callable[[str], None]) -> None:
         "changed": done.changed,
         "moved or copied": done.moved,
         "seen by this model": done.seen,
+        "carried": done.carried,
         "gone": done.gone,
         "as they were": done.same,
     }
     told = ", ".join(f"{count:,} {word}" for word, count in parts.items() if count) or "nothing new"
     echo(f"{told}. The library knows {options.counted(total, 'photo')} that {'is' if total == 1 else 'are'} there.")
+    if done.carried:
+        echo(f"Edited where they lie: what you said of {options.counted(done.carried, 'photo')} is said of it still.")
     if done.others:
         echo(f"{options.left_out(done.others)}.")
     for path, why in done.unreadable[:SHOWN]:

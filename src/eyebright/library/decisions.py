@@ -58,6 +58,8 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
     other: str = ""
     label: str = ""
     undoes: str = ""
+    by: Literal["", "edit"] = ""
+    """Nothing where a person said it; `edit` where it was carried over to a picture that was edited in its place."""
 
     def __post_init__(self) -> None:
         one, two = self.what in ABOUT_ONE, self.what in ABOUT_TWO
@@ -90,21 +92,21 @@ def written(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")
 
 
-def record(library: Library, step: Sequence[Said]) -> list[Decision]:
+def record(library: Library, step: Sequence[Said], by: Literal["", "edit"] = "") -> list[Decision]:
     """Add one step to the log, for good: when this returns, not even a power cut loses it. Raises BadRequest."""
     step = [checked(said) for said in step]
     must_agree(step)
     with library.writing(certain=True) as connection:
-        return add(connection, step)
+        return add(connection, step, by)
 
 
-def add(connection: sqlite3.Connection, step: Sequence[Said]) -> list[Decision]:
+def add(connection: sqlite3.Connection, step: Sequence[Said], by: Literal["", "edit"] = "") -> list[Decision]:
     """One step, within a transaction."""
     (latest,) = connection.execute("SELECT max(at) FROM decision").fetchone()
     at = datetime.now(UTC).replace(tzinfo=None)
     if latest:  # a clock that was set back must not reorder what was said
         at = max(at, datetime.fromisoformat(latest) + timedelta(microseconds=1))
-    made = [decision(said, at, number) for number, said in enumerate(step)]
+    made = [decision(said, at, number, by) for number, said in enumerate(step)]
     for one in made:
         append(connection, one)
     if any(one.what == "undo" for one in made):
@@ -142,18 +144,19 @@ def must_agree(step: Sequence[Said]) -> None:
             raise BadRequest(f"The {kind} {min(both)[1]} is both said and denied; say one of them.")
 
 
-def decision(said: Said, at: datetime, number: int) -> Decision:
+def decision(said: Said, at: datetime, number: int, by: Literal["", "edit"]) -> Decision:
     micros = (at - FIRST) // timedelta(microseconds=1)
     made = f"{micros:014x}{number:06x}{secrets.token_hex(4)}"
-    return Decision(made, written(at), said.what, said.photo.hex(), said.other.hex(), said.label, said.undoes)
+    return Decision(made, written(at), said.what, said.photo.hex(), said.other.hex(), said.label, said.undoes, by)
 
 
 def append(connection: sqlite3.Connection, one: Decision) -> int:
     """How many lines the log has more: none, where it had this one."""
-    values = one.id, one.at, one.what, blob(one.photo), blob(one.other), one.label or None, one.undoes or None
+    words = (text or None for text in (one.label, one.undoes, one.by))
     cursor = connection.execute(
-        "INSERT OR IGNORE INTO decision (id, at, what, photo, other, label, undoes) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        values,
+        "INSERT OR IGNORE INTO decision (id, at, what, photo, other, label, undoes, by) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (one.id, one.at, one.what, blob(one.photo), blob(one.other), *words),
     )
     return cursor.rowcount
 
@@ -185,10 +188,10 @@ def apply(connection: sqlite3.Connection, one: Decision) -> None:
 
 def log(connection: sqlite3.Connection) -> list[Decision]:
     """The whole log, oldest first; what was merged has its place by its time."""
-    found = connection.execute("SELECT id, at, what, photo, other, label, undoes FROM decision ORDER BY at, id")
+    found = connection.execute("SELECT id, at, what, photo, other, label, undoes, by FROM decision ORDER BY at, id")
     return [
-        Decision(made, at, what, (one or b"").hex(), (two or b"").hex(), label or "", undoes or "")
-        for made, at, what, one, two, label, undoes in found
+        Decision(made, at, what, (one or b"").hex(), (two or b"").hex(), label or "", undoes or "", by or "")
+        for made, at, what, one, two, label, undoes, by in found
     ]
 
 
@@ -211,6 +214,8 @@ def undo(library: Library, last: int = 1, since: str = "", again: bool = False) 
         all_said = log(connection)
         by_id = {one.id: one for one in all_said}
         held = [one for one in standing(all_said) if (one.what == "undo") == again]
+        if not since:  # the last thing that a person said, whatever an index run carried over meanwhile
+            held = [one for one in held if not one.by]
         if again:  # an undo of an undo is what `again` does, and is not taken back by it
             held = [one for one in held if one.undoes in by_id and by_id[one.undoes].what != "undo"]
         steps = [list(step) for _, step in groupby(held, key=lambda one: one.at)]

@@ -18,6 +18,7 @@ from eyebright.errors import BadRequest, CannotWrite
 from eyebright.library import places, teach, unrelated
 from eyebright.library.damage import told
 from eyebright.library.database import Library, paths_below
+from eyebright.library.edits import carry
 from eyebright.library.seeing import TOGETHER, Eyes, Looked
 from eyebright.library.stacks import stack
 from eyebright.library.tables import Known, Tables, is_same, model_of
@@ -44,6 +45,8 @@ class Indexed:
     """Files that cost a look at their size and time."""
     seen: int = 0
     """Files as they were, which this model had not seen."""
+    carried: int = 0
+    """Photos that were edited where they lie, and of which something was said that goes over."""
     gone: int = 0
     """Photos that are nowhere any more."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
@@ -154,6 +157,8 @@ class Here:
             self.tables.folder(connection, folder)
             self.tables.mark(connection, back, 0)
         self.take(wanted, known, done, tell)
+        done.carried += carry(self.library, self.tables.model, self.tables.edited)
+        self.tables.edited.clear()
         whole(folder)  # a disk that went meanwhile takes no photo from the library
         with self.library.writing() as connection:
             done.gone += self.tables.mark(connection, missing, 1)

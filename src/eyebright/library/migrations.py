@@ -128,6 +128,7 @@ CREATE TABLE place (                            -- derived from a photo's coordi
     latitude REAL NOT NULL, longitude REAL NOT NULL,
     city TEXT NOT NULL, near TEXT NOT NULL, country TEXT NOT NULL
 );
+ALTER TABLE decision ADD COLUMN by TEXT;        -- none where a person said it; edit: carried to an edited picture
 ALTER TABLE taught ADD COLUMN mean BLOB;        -- float32: of the library, when it was learned
 ALTER TABLE taught ADD COLUMN scored INTEGER NOT NULL DEFAULT 0;    -- the last embedding that it was asked about
 """

@@ -60,6 +60,8 @@ class Tables:
         )
         self.photos: dict[bytes, int] = {made: photo for photo, made in seen}
         """Those that this model has seen, by identity."""
+        self.edited: list[tuple[int, int]] = []
+        """The photo that a path had and the one that it has, where they differ."""
         self.folders = [folder for (folder,) in library.rows("SELECT path FROM folder")]
 
     def file(self, connection: sqlite3.Connection, one: Looked, before: Known | None) -> str:
@@ -71,6 +73,8 @@ class Tables:
             photo = self.photos.get(one.identity)
             moved = photo is not None and (before is None or before.photo != photo)
             photo = self.photo(connection, one)
+            if before and before.photo not in (None, photo):
+                self.edited.append((before.photo, photo))
             as_before = before is not None and before.photo == photo and is_same(before, one.found)
             became = "moved" if moved else "new" if before is None else "seen" if as_before else "changed"
         else:
