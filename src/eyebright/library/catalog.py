@@ -3,34 +3,31 @@
 The file says what the items are: index it again, and items are what it says then. Pictures are photos like any other.
 """
 
-import csv
 import os
-import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from PIL import ImageColor
 
 from eyebright.errors import BadRequest
+from eyebright.library.csvfile import rows
 from eyebright.library.database import Library, text_of
 from eyebright.library.indexer import Here, Indexed, Tell, alone, is_same, job
-from eyebright.library.search import Hit
 from eyebright.library.stacks import stack
 from eyebright.library.tables import Known, describe
 from eyebright.library.walk import Found, found, listing, sidecars_among
 from eyebright.recognize import Recognizer
 
-ID, TITLE, IMAGE = ("id", "sku", "item"), ("title", "name"), ("image", "picture", "photo", "file", "path")
-"""Columns, in the order in which they are looked for; all others are attributes."""
-GROUP = ("group", "group_id", "parent", "parent_id", "variant_of")
-"""Attributes that say which items are variants of one."""
-MOST_BYTES, MOST_ITEMS, MOST_COLUMNS = 256_000_000, 1_000_000, 200
-_NAMES = sorted(ImageColor.colormap.keys() - {"linen"}, key=len, reverse=True)  # that one is a cloth
-_COLORS = re.compile(r"\b(?:{})\b".format("|".join(_NAMES)))
-_BETWEEN = re.compile(r"[\W_]+")
+COLUMNS = {
+    "id": ("id", "sku", "item"),
+    "title": ("title", "name"),
+    "image": ("image", "picture", "photo", "file", "path"),
+}
+"""In the order in which they are looked for; all other columns are attributes."""
+SHOWN = 10
+"""Lines that are wrong, of which each is told."""
 
 
 class Item(NamedTuple):
@@ -40,61 +37,32 @@ class Item(NamedTuple):
     """Its id in the catalog."""
     title: str
     image: str
-    """Its path."""
+    """Its path; none where the catalog names no picture."""
     attributes: dict[str, str]
 
 
 def read(path: str | Path) -> list[Item]:
-    """The items of a CSV file; pictures are looked for beside it. Raises BadRequest, with the line."""
+    """The items of a CSV file; pictures are looked for beside it. Raises BadRequest, with the lines."""
     items: list[Item] = []
     lines: dict[str, int] = {}
-    for line, row, columns in rows(path):
-        name, title, image = (row.get(columns[part] or "", "") for part in ("id", "title", "image"))
-        if not name or not image:
-            raise BadRequest(f"{path}, line {line} has no {'id' if not name else 'image'}. Nothing was changed.")
-        if name in lines:
-            raise BadRequest(
-                f"{path}, lines {lines[name]} and {line} both have the id {name}; ids must differ. Nothing was changed."
-            )
-        lines[name] = line
-        attributes = {key: value for key, value in row.items() if key not in columns.values() and value}
-        items.append(Item(name, title, os.path.realpath(Path(path).parent / image), attributes))
+    wrong: list[str] = []
+    for row in rows(path, COLUMNS, ("id", "image")):
+        name, image = row.known["id"], row.known["image"]
+        if not name:
+            wrong.append(f"line {row.line} has no id")
+        elif name in lines:
+            wrong.append(f"lines {lines[name]} and {row.line} both have the id {name}")
+        lines.setdefault(name, row.line)
+        place = os.path.realpath(Path(path).parent / image) if image else ""
+        items.append(Item(name, row.known["title"], place, row.others))
+    if wrong:
+        more = f"; and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
+        raise BadRequest(
+            f"{path}: {'; '.join(wrong[:SHOWN])}{more}. Each item needs an id of its own. Nothing was changed."
+        )
     if not items:
         raise BadRequest(f"{path} lists no item.")
     return items
-
-
-def rows(path: str | Path) -> Iterator[tuple[int, dict[str, str], dict[str, str | None]]]:
-    """(line, {column: value}, {id, title, image: column}) of a CSV file with a header. Raises BadRequest."""
-    try:
-        if os.path.getsize(path) > MOST_BYTES:
-            raise BadRequest(f"{path} has more than {MOST_BYTES // 1_000_000} MB; no catalog is that large.")
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file)
-            header = [name.strip() for name in next(lines, [])]
-            columns = {"id": column(header, ID), "title": column(header, TITLE), "image": column(header, IMAGE)}
-            if not columns["image"] or len(set(header)) < len(header) or len(header) > MOST_COLUMNS:
-                raise BadRequest(
-                    f"{path} needs a first line of different names, id and image among them: id,title,image,color."
-                )
-            for number, values in enumerate(lines, 1):
-                if number > MOST_ITEMS:
-                    raise BadRequest(f"{path} has more than {MOST_ITEMS:,} lines.")
-                if len(values) > len(header):
-                    raise BadRequest(f"{path}, line {lines.line_num} has more values than the first line has names.")
-                if any("\0" in value for value in values):
-                    raise BadRequest(f"{path}, line {lines.line_num} holds a null byte.")
-                if any(values):
-                    yield lines.line_num, dict(zip(header, map(str.strip, values), strict=False)), columns
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise BadRequest(f"{path} cannot be read as CSV: {why.lower()}.") from None
-
-
-def column(header: Sequence[str], names: Sequence[str]) -> str | None:
-    """The first of these columns that is there, however its letters are written."""
-    small = {name.lower(): name for name in reversed(header)}
-    return next((small[name] for name in names if name in small), None)
 
 
 def index(
@@ -111,15 +79,14 @@ def index(
     `emptied`. Raises BadRequest for that and where the catalog is not sound, before anything is changed; CannotWrite.
     """
     items = read(path)
-    if any(not item.name for item in items):
-        raise BadRequest(f"{path} needs a column of ids: {', '.join(ID)}.")
     catalog = os.path.realpath(path)
     done = Indexed()
     with alone(library), job(library, "index", done.counts):
         here = Here(library, recognizer)
-        known = {one: before for one in {item.image for item in items} if (before := known_as(library, one))}
+        known = {image: before for image in {item.image for item in items} if (before := known_as(library, image))}
         here.take(wanted(here, items, known, done, emptied), known, done, tell)
         keep(library, catalog, items, here.tables.folders)
+        done.unreadable += [(path, f"item {item.name} names no picture.") for item in items if not item.image]
         done.unreadable += without_picture(library, items, done)
         if done.looked or done.gone:
             stack(library, os.path.dirname(catalog))
@@ -143,7 +110,8 @@ def wanted(here: Here, items: Sequence[Item], known: dict[str, Known], done: Ind
     gone, back, missing = [], [], []
     first: dict[str, Item] = {}
     for item in items:
-        first.setdefault(item.image, item)
+        if item.image:
+            first.setdefault(item.image, item)
     for path, item in first.items():
         before = known.get(path)
         folder = os.path.dirname(path)
@@ -230,57 +198,3 @@ def items_of(library: Library, photo: int) -> list[Item]:
 
 def item_of(name: str, title: str, attributes: str) -> Item:
     return Item(name, title, "", msgspec.json.decode(attributes))
-
-
-def without_variants(library: Library, hits: Sequence[Hit], top: int | None = None) -> list[tuple[Hit, int]]:
-    """One hit of each thing, the best, for the first `top` things; and how many variants of it the catalog has.
-
-    Items are variants of one thing that a group says to be, or whose titles differ in attributes and colors alone.
-    """
-    kept: dict[object, tuple[Hit, list[Item]]] = {}
-    for hit in hits:
-        items = items_of(library, hit.photo)
-        kept.setdefault(thing_of(items[0]) if items else hit.photo, (hit, items))
-        if len(kept) == top:
-            break
-    return [(hit, variants(library, items[0], hit.photo) if items else 0) for hit, items in kept.values()]
-
-
-def variants(library: Library, item: Item, photo: int) -> int:
-    """Other photos that are there and show the thing of which an item is a variant."""
-    thing = thing_of(item)
-    words = common(thing[1], thing[1]) if isinstance(thing, tuple) else common(str(thing), item.title)
-    some = "AND photo IN (SELECT rowid FROM text WHERE text MATCH ?)" if words else ""  # spares reading the rest
-    rows = library.rows(
-        "SELECT photo, name, title, attributes FROM item "
-        f"WHERE photo != ? {some} AND EXISTS (SELECT 1 FROM file WHERE file.photo = item.photo AND NOT gone)",
-        photo,
-        *([words] if words else []),
-    )
-    return len({shown for shown, *other in rows if thing_of(item_of(*other)) == thing})
-
-
-def common(thing: str, title: str) -> str:
-    """A query of words that all variants hold, of those in letters that are folded in one way alone.
-
-    >>> common("linen shirt größe", "Linen shirt, Größe navy"), common("strasse", "Straße")
-    ('"linen" "shirt"', '')
-    """
-    words = [word for word in _BETWEEN.split(thing.casefold()) if word and word.isascii() and word in title.lower()]
-    return " ".join(f'"{word}"' for word in words)
-
-
-def thing_of(item: Item) -> object:
-    """What an item is a variant of.
-
-    >>> thing_of(Item("7", "Linen shirt, navy - XL", "", {"size": "XL"}))
-    'linen shirt'
-    """
-    group = column(list(item.attributes), GROUP)
-    if group:
-        return group, item.attributes[group]
-    title = item.title.casefold()
-    for value in sorted(map(str.casefold, item.attributes.values()), key=len, reverse=True):
-        if value in title:  # most are not, and making an expression takes long
-            title = re.sub(rf"\b{re.escape(value)}\b", " ", title)
-    return _BETWEEN.sub(" ", _COLORS.sub(" ", title)).strip() or item.name

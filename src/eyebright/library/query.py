@@ -24,6 +24,7 @@ from eyebright.library.matching import Part
 from eyebright.library.photos import identity_of
 from eyebright.library.raw import picture_data
 from eyebright.library.search import Floats, Hit
+from eyebright.library.variants import without_variants
 from eyebright.library.vectors import usual_model
 from eyebright.recognize import Recognizer
 from eyebright.texttower import TextTower
@@ -186,7 +187,7 @@ def things(
     while True:
         near = found.nearest(count)
         similar = [hit for hit in near if also_unlike or found.cutoff is None or hit.score >= found.cutoff]
-        each = [(hit, 0) for hit in similar] if variants else catalog.without_variants(library, similar, top)
+        each = [(hit, 0) for hit in similar] if variants else without_variants(library, similar, top)
         if len(each) >= top or len(similar) < count:
             return each, near
         count *= MORE
