@@ -45,6 +45,21 @@ def test_a_catalog_is_searched_with_filters_and_without_variants(shop):
     assert "+1 variant" in shop("search", "shirt").out
 
 
+def test_of_items_on_one_photo_that_which_is_meant_is_shown(shop, tmp_path):
+    """A photo may show a whole family of things; what was asked for is what is told."""
+    (tmp_path / "products.csv").write_text(
+        "id,title,image,color,price\nsku1,Mug,red.png,blue,9\nsku2,Scarf,red.png,pink,9-12\n"
+    )
+    shop("index", "--catalog", "products.csv", *PLAIN)
+    assert "[sku2 Scarf]" in shop("search", "--where", "color=pink").out
+    (only,) = found(shop("search", "--where", "id=sku2", "--format", "json"))
+    assert [item["id"] for item in only["items"]] == ["sku2"]
+    assert "red.png" in shop("search", "sku1").out
+    ended = shop("search", "--where", "price<10")
+    assert ended.err == "Of price these are no numbers and are left out: 9-12.\n"
+    assert "[sku1 Mug]" in ended.out
+
+
 def test_a_catalog_is_judged(shop, tmp_path):
     (tmp_path / "queries.csv").write_text("image,relevant\nred.png,1;2\nlost.png,3\n")
     ended = shop("search", "--evaluate", "queries.csv", "--top", "2", *PLAIN)

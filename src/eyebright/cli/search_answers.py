@@ -5,6 +5,8 @@ import os
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from eyebright.cli import options
 from eyebright.errors import BadPicture, BadRequest
 
@@ -33,7 +35,9 @@ def printable(text: str) -> str:
 
 
 def answer(found: "Found", query: "Query", form: str) -> str:
-    """All that is printed for one search."""
+    """All that is printed for one search; what a person should know of its filters is told at once."""
+    for remark in query.some.remarks:
+        click.echo(printable(remark), err=True)
     if form == "html":
         return sheet(found, query)
     if form == "json":

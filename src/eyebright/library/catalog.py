@@ -14,6 +14,7 @@ import msgspec
 from eyebright.errors import BadRequest
 from eyebright.library.csvfile import rows
 from eyebright.library.database import Library, text_of
+from eyebright.library.filters import ALL, Some
 from eyebright.library.indexer import Here, Indexed, Tell, alone, is_same, job
 from eyebright.library.stacks import stack
 from eyebright.library.tables import Known, describe
@@ -190,9 +191,13 @@ def as_json(attributes: dict[str, str]) -> str:
     return msgspec.json.encode(attributes).decode()
 
 
-def items_of(library: Library, photo: int) -> list[Item]:
-    """The items that a photo shows."""
-    found = library.rows("SELECT name, title, attributes FROM item WHERE photo = ? ORDER BY id", photo)
+def items_of(library: Library, photo: int, some: Some = ALL) -> list[Item]:
+    """The items that a photo shows, of those that are meant."""
+    found = library.rows(
+        f"SELECT name, title, attributes FROM item WHERE photo = ? AND {some.items} ORDER BY id",
+        photo,
+        *some.item_values,
+    )
     return [item_of(*row) for row in found]
 
 

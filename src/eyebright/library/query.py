@@ -65,7 +65,7 @@ class One(NamedTuple):
 
     hit: Hit
     items: list[Item]
-    """Of a catalog."""
+    """Of a catalog, of those that are meant."""
     variants: int
     """Other hits that are the same thing."""
     part: Part | None
@@ -105,9 +105,14 @@ def find(
     """
     check(query, explain)
     found = sought(library, query, recognizer, explain)
-    each, near = things(library, found, top, also_unlike, variants)
+    each, near = things(library, found, top, also_unlike, variants, query.some)
     shown = [
-        One(hit, catalog.items_of(library, hit.photo), others, part_of(found, recognizer, hit) if explain else None)
+        One(
+            hit,
+            catalog.items_of(library, hit.photo, query.some),
+            others,
+            part_of(found, recognizer, hit) if explain else None,
+        )
         for hit, others in each
     ]
     return Found(shown, near, found.cutoff)
@@ -180,14 +185,14 @@ def listed(library: Library, some: Some, count: int) -> list[Hit]:
 
 
 def things(
-    library: Library, found: Sought, top: int, also_unlike: bool, variants: bool
+    library: Library, found: Sought, top: int, also_unlike: bool, variants: bool, some: Some
 ) -> tuple[list[tuple[Hit, int]], list[Hit]]:
     """The first `top` things with how many variants each has, fetching until there are so many or no more."""
     count = top
     while True:
         near = found.nearest(count)
         similar = [hit for hit in near if also_unlike or found.cutoff is None or hit.score >= found.cutoff]
-        each = [(hit, 0) for hit in similar] if variants else without_variants(library, similar, top)
+        each = [(hit, 0) for hit in similar] if variants else without_variants(library, similar, top, some)
         if len(each) >= top or len(similar) < count:
             return each, near
         count *= MORE

@@ -12,6 +12,7 @@ from PIL import ImageColor
 from eyebright.library.catalog import Item, item_of, items_of
 from eyebright.library.csvfile import column
 from eyebright.library.database import Library
+from eyebright.library.filters import ALL, Some
 from eyebright.library.search import Hit
 
 GROUP = ("group", "group_id", "parent", "parent_id", "variant_of")
@@ -32,11 +33,13 @@ Thing = tuple[str, ...]
 """The attribute that groups or nothing, what it says or what titles share, and the values of KIND."""
 
 
-def without_variants(library: Library, hits: Sequence[Hit], top: int | None = None) -> list[tuple[Hit, int]]:
+def without_variants(
+    library: Library, hits: Sequence[Hit], top: int | None = None, some: Some = ALL
+) -> list[tuple[Hit, int]]:
     """One hit of each thing, the best, for the first `top` things; and how many variants of it the catalog has."""
     kept: dict[object, tuple[Hit, Item | None]] = {}
     for hit in hits:
-        item = next(iter(items_of(library, hit.photo)), None)
+        item = next(iter(items_of(library, hit.photo, some)), None)
         kept.setdefault((item and thing_of(item)) or hit.photo, (hit, item))
         if len(kept) == top:
             break
