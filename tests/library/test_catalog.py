@@ -71,6 +71,26 @@ def test_the_file_says_what_items_are(library, shop, recognizer):
     assert library.value("SELECT count(*) FROM item") == 3
 
 
+def test_the_photo_of_an_item_that_was_taken_out_is_not_there_until_the_item_is(library, shop, recognizer):
+    assert indexed(library, shop, recognizer).counts()["added"] == 4
+    (shop / "products.csv").write_text(ROWS.replace("3,Green mug,green.png,green\n", "").replace("Lost hat", "Hat"))
+    done = indexed(library, shop, recognizer)
+    assert (done.added, done.altered, done.taken_out, done.gone) == (0, 1, 1, 1)
+    assert by_words(library, "green", 10) == []
+    (shop / "products.csv").write_text(ROWS)
+    assert indexed(library, shop, recognizer).added == 1
+    assert len(by_words(library, "mug", 10)) == 1
+
+
+def test_a_photo_below_an_indexed_folder_is_there_without_an_item(library, shop, recognizer):
+    folder_index(library, [shop], recognizer)
+    indexed(library, shop, recognizer)
+    (shop / "products.csv").write_text("id,image\n1,red.png\n")
+    done = indexed(library, shop, recognizer)
+    assert (done.taken_out, done.gone) == (3, 0)
+    assert len(by_words(library, "green", 10)) == 1
+
+
 def test_a_picture_that_went_is_marked_and_comes_back(library, shop, recognizer):
     indexed(library, shop, recognizer)
     data = (shop / "green.png").read_bytes()

@@ -1,11 +1,13 @@
 """A shop's catalog: a CSV file with a row an item (id, title, image, any attributes), and its pictures in the library.
 
-The file says what the items are: index it again, and items are what it says then. Pictures are photos like any other.
+The file says what the items are: index it again, and items are what it says then. Pictures are photos like any other,
+but for those below no folder that is indexed: they are there as long as an item shows them.
 """
 
 import os
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +31,19 @@ COLUMNS = {
 """In the order in which they are looked for; all other columns are attributes."""
 SHOWN = 10
 """Lines that are wrong, of which each is told."""
+
+
+@dataclass
+class CatalogIndexed(Indexed):
+    """What an index run of a catalog found."""
+
+    added: int = 0
+    """Items; so are the next two."""
+    altered: int = 0
+    taken_out: int = 0
+
+    def counts(self) -> dict[str, int]:
+        return {**super().counts(), "added": self.added, "altered": self.altered, "taken_out": self.taken_out}
 
 
 class Item(NamedTuple):
@@ -73,7 +88,7 @@ def index(
     *,
     emptied: bool = False,
     tell: Tell = lambda done, total: None,
-) -> Indexed:
+) -> CatalogIndexed:
     """Bring the library up to date with a catalog; an item without a readable picture is listed and kept.
 
     Where none of its pictures is there, though the library knows them, their disk is taken for not connected unless
@@ -81,12 +96,13 @@ def index(
     """
     items = read(path)
     catalog = os.path.realpath(path)
-    done = Indexed()
+    done = CatalogIndexed()
     with alone(library), job(library, "index", done.counts):
         here = Here(library, recognizer)
         known = {image: before for image in {item.image for item in items} if (before := known_as(library, image))}
         here.take(wanted(here, items, known, done, emptied), known, done, tell)
-        keep(library, catalog, items, here.tables.folders)
+        keep(here, catalog, items, done)
+        leave(here, done)
         done.unreadable += [(path, f"item {item.name} names no picture.") for item in items if not item.image]
         done.unreadable += without_picture(library, items, done)
         if done.looked or done.gone:
@@ -155,12 +171,10 @@ def without_picture(library: Library, items: Sequence[Item], done: Indexed) -> l
     ]
 
 
-def keep(library: Library, catalog: str, items: Sequence[Item], folders: Sequence[str]) -> None:
+def keep(here: Here, catalog: str, items: Sequence[Item], done: CatalogIndexed) -> None:
     """The items of a catalog in place of those that it had."""
-    with library.writing() as connection:
-        of_catalog = "FROM item WHERE catalog = CAST(? AS TEXT)"
-        before = connection.execute(f"SELECT photo {of_catalog}", (text_of(catalog),)).fetchall()
-        connection.execute(f"DELETE {of_catalog}", (text_of(catalog),))
+    with here.library.writing() as connection:
+        before = taken_from(connection, catalog)
         connection.executemany(
             "INSERT INTO item (catalog, name, photo, title, attributes) "
             "VALUES (CAST(? AS TEXT), ?, (SELECT photo FROM file WHERE path = CAST(? AS TEXT)), ?, ?)",
@@ -169,12 +183,42 @@ def keep(library: Library, catalog: str, items: Sequence[Item], folders: Sequenc
                 for item in items
             ],
         )
-        after = connection.execute(f"SELECT photo {of_catalog}", (text_of(catalog),)).fetchall()
+        after = items_in(connection, catalog)
         for moved in gone_catalogs(connection, catalog):
-            before += connection.execute(f"SELECT photo {of_catalog}", (text_of(moved),)).fetchall()
-            connection.execute(f"DELETE {of_catalog}", (text_of(moved),))
-        for (photo,) in set(before + after) - {(None,)}:
-            describe(connection, photo, folders)
+            before |= taken_from(connection, moved)
+        done.added = len(after.keys() - before.keys())
+        done.taken_out = len(before.keys() - after.keys())
+        done.altered = sum(before[name] != after[name] for name in before.keys() & after.keys())
+        for photo in {photo for photo, *_ in (*before.values(), *after.values())} - {None}:
+            describe(connection, photo, here.tables.folders)
+
+
+def items_in(connection: sqlite3.Connection, catalog: str) -> dict[str, tuple[int | None, str, str]]:
+    """{name: (photo, title, attributes)} of a catalog."""
+    rows = connection.execute(
+        "SELECT name, photo, title, attributes FROM item WHERE catalog = CAST(? AS TEXT)", (text_of(catalog),)
+    )
+    return {name: (photo, title, attributes) for name, photo, title, attributes in rows}
+
+
+def taken_from(connection: sqlite3.Connection, catalog: str) -> dict[str, tuple[int | None, str, str]]:
+    """The items of a catalog, which it has no more then."""
+    items = items_in(connection, catalog)
+    connection.execute("DELETE FROM item WHERE catalog = CAST(? AS TEXT)", (text_of(catalog),))
+    return items
+
+
+def leave(here: Here, done: Indexed) -> None:
+    """Mark as gone what came by a catalog alone and is of no item any more; it comes back when an item does."""
+    folders = [os.path.join(folder, "") for folder in here.tables.folders]
+    rows = here.library.rows(
+        "SELECT id, path FROM file WHERE NOT gone AND photo IS NOT NULL "
+        "AND photo NOT IN (SELECT photo FROM item WHERE photo IS NOT NULL)"
+    )
+    gone = [file for file, path in rows if not path.startswith(tuple(folders))]
+    with here.library.writing() as connection:
+        here.tables.mark(connection, gone, 1)
+    done.gone += len(gone)
 
 
 def gone_catalogs(connection: sqlite3.Connection, catalog: str) -> list[str]:
