@@ -187,6 +187,12 @@ def test_an_attribute_may_have_any_name(library, name):
     assert (chosen(library, f"{name}=xl"), chosen(library, f"{name}<4")) == ([1], [2])
 
 
+def test_an_attribute_is_known_however_its_letters_are_written(library):
+    of_items(library, {"Price": "9"}, {"Price": "from 7.50"})
+    assert chosen(library, "price<10") == chosen(library, "PRICE=9") == [1]
+    assert some(library, ["price<10"]).remarks
+
+
 def test_the_format_of_a_phone_is_known_by_its_ending(library):
     with library.writing() as connection:
         connection.execute("UPDATE photo SET format = 'heif' WHERE id = 2")

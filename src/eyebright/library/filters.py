@@ -167,7 +167,7 @@ def of_item(library: Library, name: str, sign: str, value: str) -> tuple[str, *t
 def attribute(library: Library, name: str, sign: str, value: str) -> tuple[str, *tuple[object, ...]]:
     """Of a catalog's items; numbers are compared as numbers, and read as the others of their column."""
     must_be_known(library, name)
-    held = "EXISTS (SELECT 1 FROM json_each(item.attributes) WHERE key = ? AND {})"
+    held = "EXISTS (SELECT 1 FROM json_each(item.attributes) WHERE key = ? COLLATE NOCASE AND {})"
     same: tuple[str, ...] = ()
     if sign == "=":
         same = (value,)
@@ -188,9 +188,9 @@ def attribute(library: Library, name: str, sign: str, value: str) -> tuple[str, 
 
 
 def must_be_known(library: Library, name: str) -> None:
-    """Raises BadRequest where no item has an attribute."""
+    """Raises BadRequest where no item has an attribute, however its letters are written."""
     known = [key for (key,) in library.rows("SELECT DISTINCT key FROM item, json_each(item.attributes) ORDER BY key")]
-    if name not in known:
+    if name.lower() not in map(str.lower, known):
         article = "an" if name.lower().startswith(tuple("aeiou")) else "a"
         of_items = f" Items have: {', '.join(known)}." if known else ""
         raise BadRequest(f"No photo has {article} {name}. Photos have: {', '.join(FACTS)}.{of_items}")
@@ -199,7 +199,7 @@ def must_be_known(library: Library, name: str) -> None:
 def said_of(library: Library, name: str) -> list[tuple[str, str]]:
     """(catalog, what is said) of all items that have an attribute."""
     return library.rows(
-        "SELECT DISTINCT catalog, value FROM item, json_each(attributes) WHERE key = ?", name
+        "SELECT DISTINCT catalog, value FROM item, json_each(attributes) WHERE key = ? COLLATE NOCASE", name
     ).fetchall()
 
 
