@@ -45,6 +45,45 @@ def test_a_catalog_is_searched_with_filters_and_without_variants(shop):
     assert "+1 variant" in shop("search", "shirt").out
 
 
+def test_what_became_of_items_is_told(shop, tmp_path):
+    (tmp_path / "products.csv").write_text("id,title,image\n1,Linen shirt red,red.png\n2,Mug,green.png\n4,Hat,\n")
+    ended = shop("index", "--catalog", "products.csv", *PLAIN)
+    assert ended.code == 1
+    assert "1 gone" in ended.out
+    assert "Items: 1 added, 2 changed, 1 taken out." in ended.out
+    assert "products.csv: item 4 names no picture." in ended.out
+    assert "items   3 of catalogs, 1 without a picture" in shop("library", "status").out
+    assert "blue.png" not in shop("search", "--like", "1", "--all").out
+    again = shop("index", "--catalog", "products.csv", *PLAIN)
+    assert "Items: as they were." in again.out
+    (told,) = found(shop("index", "--catalog", "products.csv", *PLAIN, "--format", "json"))
+    assert told["items"] == {"added": 0, "changed": 0, "taken_out": 0}
+    assert "items" not in found(shop("index", ".", *PLAIN, "--format", "json"))[0]
+
+
+def test_of_many_items_without_a_picture_some_are_told_and_where_all_are(shop, tmp_path):
+    lost = [f"{number},{number}.png" for number in range(1, 13)]
+    (tmp_path / "products.csv").write_text("\n".join(["id,image", "0,red.png", *lost]))
+    ended = shop("index", "--catalog", "products.csv", *PLAIN)
+    assert "... and 2 more; `--format json` lists all." in ended.out
+    assert len(found(shop("index", "--catalog", "products.csv", *PLAIN, "--format", "json"))[0]["unreadable"]) == 12
+
+
+def test_of_items_on_one_photo_that_which_is_meant_is_shown(shop, tmp_path):
+    """A photo may show a whole family of things; what was asked for is what is told."""
+    (tmp_path / "products.csv").write_text(
+        "id,title,image,color,price\nsku1,Mug,red.png,blue,9\nsku2,Scarf,red.png,pink,9-12\n"
+    )
+    shop("index", "--catalog", "products.csv", *PLAIN)
+    assert "[sku2 Scarf]" in shop("search", "--where", "color=pink").out
+    (only,) = found(shop("search", "--where", "id=sku2", "--format", "json"))
+    assert [item["id"] for item in only["items"]] == ["sku2"]
+    assert "red.png" in shop("search", "sku1").out
+    ended = shop("search", "--where", "price<10")
+    assert ended.err == "Of price these are no numbers and are left out: 9-12.\n"
+    assert "[sku1 Mug]" in ended.out
+
+
 def test_a_catalog_is_judged(shop, tmp_path):
     (tmp_path / "queries.csv").write_text("image,relevant\nred.png,1;2\nlost.png,3\n")
     ended = shop("search", "--evaluate", "queries.csv", "--top", "2", *PLAIN)

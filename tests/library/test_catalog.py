@@ -6,10 +6,11 @@ import pytest
 
 from eyebright.errors import BadRequest
 from eyebright.library import Library, catalog, retrieval
-from eyebright.library.catalog import Item, items_of, read, thing_of, without_variants
+from eyebright.library.catalog import Item, items_of, read
 from eyebright.library.filters import ALL
 from eyebright.library.indexer import index as folder_index
 from eyebright.library.search import Hit, by_words
+from eyebright.library.variants import thing_of, without_variants
 from pictures import color_recognizer, encoded, plain
 
 SIDECAR = (
@@ -70,6 +71,26 @@ def test_the_file_says_what_items_are(library, shop, recognizer):
     assert library.value("SELECT count(*) FROM item") == 3
 
 
+def test_the_photo_of_an_item_that_was_taken_out_is_not_there_until_the_item_is(library, shop, recognizer):
+    assert indexed(library, shop, recognizer).counts()["added"] == 4
+    (shop / "products.csv").write_text(ROWS.replace("3,Green mug,green.png,green\n", "").replace("Lost hat", "Hat"))
+    done = indexed(library, shop, recognizer)
+    assert (done.added, done.altered, done.taken_out, done.gone) == (0, 1, 1, 1)
+    assert by_words(library, "green", 10) == []
+    (shop / "products.csv").write_text(ROWS)
+    assert indexed(library, shop, recognizer).added == 1
+    assert len(by_words(library, "mug", 10)) == 1
+
+
+def test_a_photo_below_an_indexed_folder_is_there_without_an_item(library, shop, recognizer):
+    folder_index(library, [shop], recognizer)
+    indexed(library, shop, recognizer)
+    (shop / "products.csv").write_text("id,image\n1,red.png\n")
+    done = indexed(library, shop, recognizer)
+    assert (done.taken_out, done.gone) == (3, 0)
+    assert len(by_words(library, "green", 10)) == 1
+
+
 def test_a_picture_that_went_is_marked_and_comes_back(library, shop, recognizer):
     indexed(library, shop, recognizer)
     data = (shop / "green.png").read_bytes()
@@ -86,14 +107,14 @@ def test_a_picture_that_went_is_marked_and_comes_back(library, shop, recognizer)
     [
         ("", "needs a first line"),
         ("id,title\n1,a\n", "needs a first line"),
-        ("id,id,image\n1,1,a.png\n", "needs a first line"),
-        ("title,image\na,a.png\n", "line 2 has no id"),
-        ("id,image\n1,a.png\n1,b.png\n", "lines 2 and 3 both have the id 1"),
-        ("id,image\n1,\n", "line 2 has no image"),
+        ("id,id,image\n1,1,a.png\n", "two columns that are called id"),
+        ("title,image\na,a.png\n", "needs a first line of names, id among them; it has title, image"),
+        ("id,image\n1,a.png\n,b.png\n1,b.png\n", "line 3 has no id; lines 2 and 4 both have the id 1. Each item"),
+        ("id,image\n" + "1,a.png\n" * 14, "lines 2 and 12 both have the id 1; and 3 more"),
         ("id,image\n1,a.png,red\n", "line 2 has more values"),
         ("id,image\n", "lists no item"),
         ("id,image\n1,a\0b.png\n", "line 2 holds a null byte"),
-        ("id,image\n1,\xff\n", "cannot be read as CSV"),
+        ("id;image\n1;M\xfctze.png\n", "is not text in UTF-8; save it as UTF-8 CSV"),
         ("id,image\n1," + "a" * 200_000 + "\n", "cannot be read as CSV"),
     ],
 )
@@ -113,6 +134,23 @@ def test_a_catalog_that_is_not_there(library, shop, recognizer):
 def test_columns_are_known_by_other_names(shop):
     (shop / "products.csv").write_text("SKU,Name,Picture,size\n7,Mug,red.png,XL\n")
     assert read(shop / "products.csv") == [Item("7", "Mug", str(shop / "red.png"), {"size": "XL"})]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_catalog_is_read_as_a_spreadsheet_writes_it(shop, encoding, delimiter):
+    """Excel's delimiter is that of the country, and a table with an empty column to the right has one name less."""
+    lines = [("SKU", '"Name, long; or short"', "Image", "Größe", ""), ("7", "", "red.png", "XL", ""), ("", "", " ", "")]
+    (shop / "products.csv").write_bytes("\r\n".join(map(delimiter.join, lines)).encode(encoding))
+    assert read(shop / "products.csv") == [Item("7", "", str(shop / "red.png"), {"Größe": "XL"})]
+
+
+def test_an_item_that_names_no_picture_is_told_and_the_rest_is_indexed(library, shop, recognizer):
+    (shop / "products.csv").write_text(ROWS.replace("lost.png", ""))
+    done = indexed(library, shop, recognizer)
+    assert done.new == 3
+    assert done.unreadable == [(str(shop / "products.csv"), "item 4 names no picture.")]
+    assert library.value("SELECT count(*) FROM item") == 4
 
 
 def test_variants_of_one_shirt_are_one_hit(library, shop, recognizer):
@@ -148,10 +186,17 @@ def test_variants_are_counted_in_the_catalog(library, shop, recognizer, attribut
         (Item("1", "Linen shirt", "", {}), Item("2", "Linen skirt", "", {}), False),
         (Item("1", "Linen shirt", "", {}), Item("2", "Shirt", "", {}), False),
         (Item("1", "Mug", "", {"style": "casual"}), Item("2", "Cup", "", {"style": "casual"}), False),
+        (Item("1", "Wool dress", "", {"category": "dress"}), Item("2", "Wool hat", "", {"category": "hat"}), False),
+        (Item("1", "Dress red", "", {"brand": "Wu"}), Item("2", "Dress blue", "", {"brand": "Li"}), False),
+        (Item("1", "Dress", "", {"Shoe size": "38"}), Item("2", "Dress", "", {"Shoe size": "39"}), True),
+        (Item("1", "Dress", "", {"size_type": "tall"}), Item("2", "Dress", "", {"size_type": "petite"}), False),
+        (Item("1", "Dress", "", {}), Item("2", "Dress", "", {}), False),
+        (Item("1", "Orange juice", "", {}), Item("2", "Lime juice", "", {}), False),
+        (Item("1", "Hemd, orange", "", {"Farbe": "Orange"}), Item("2", "Hemd", "", {"Farbe": "blau"}), True),
     ],
 )
 def test_what_is_a_variant(one, other, same):
-    assert (thing_of(one) == thing_of(other)) is same
+    assert (thing_of(one) is not None and thing_of(one) == thing_of(other)) is same
 
 
 def queries(shop, text):
@@ -197,6 +242,8 @@ def test_a_query_never_finds_itself(library, shop, recognizer):
         ("image\nred.png\n", "no item of the catalog has such attributes"),
         ("image,color\nnowhere.png,red\n", r"no query whose picture can be read: .*nowhere.png: no such file"),
         ("color,image\nred\n", "line 2 has no image"),
+        ("id;color\n1;red\n", "a first line of names, image among them; it has id, color"),
+        ("Image;Relevant\nred.png;99\n", "line 2: no item of the catalog has the id 99"),
     ],
 )
 def test_queries_that_cannot_be_meant(library, shop, recognizer, text, why):

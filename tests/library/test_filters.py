@@ -6,6 +6,7 @@ import pytest
 
 from eyebright.errors import BadRequest
 from eyebright.library import Library
+from eyebright.library.catalog import items_of
 from eyebright.library.decisions import Said, record
 from eyebright.library.filters import some
 
@@ -126,6 +127,55 @@ def test_numbers_are_compared_as_numbers(library, where, photos):
     assert chosen(library, where) == photos
 
 
+@pytest.mark.parametrize(
+    ("prices", "where", "photos"),
+    [
+        (("1.299,00 €", "1.299", "1,299"), "price>1000", [1, 2]),
+        (("1.299,00 €", "1.299", "1,299"), "price>1.000", [1, 2]),
+        (("1.299,00 €", "1.299", "1,299"), "price=1.299", [1, 2]),
+        (("1299.00", "1.299", "1,299"), "price>1000", [1, 3]),
+        (("9,5", "12.99", "1.299"), "price<20", [1, 2]),
+    ],
+)
+def test_what_a_mark_means_is_told_by_the_column(library, prices, where, photos):
+    """Where one price shows that decimals come after a comma, those that could be read both ways are read so, too."""
+    of_items(library, *({"price": price} for price in prices))
+    assert chosen(library, where) == photos
+
+
+def test_values_that_are_no_numbers_are_told(library):
+    of_items(library, {"price": "12-15"}, {"price": "from 7.50"}, {"price": "3"})
+    assert some(library, ["price<50"]).remarks == ("Of price these are no numbers and are left out: 12-15, from 7.50.",)
+    assert some(library, ["price=3"]).remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("where", "photos"),
+    [("id=SKU005", [2]), ("id!=sku005", [1, 3]), ("id=sku", []), ("title=MUG", [1, 3]), ("title!=mug", [2])],
+)
+def test_items_are_chosen_by_id_and_title(library, where, photos):
+    with library.writing() as connection:
+        connection.executemany(
+            "INSERT INTO item (catalog, name, photo, title, attributes) VALUES ('/shop/a.csv', ?, ?, ?, '{}')",
+            [("sku004", 1, "Green mug"), ("sku005", 2, "Hat"), ("sku006", 3, "Mügs")],
+        )
+    assert chosen(library, where) == photos
+
+
+def test_all_that_is_said_of_items_holds_of_one(library):
+    """Of two items on one photo, one is pink and the other large: no item is both."""
+    with library.writing() as connection:
+        connection.executemany(
+            "INSERT INTO item (catalog, name, photo, title, attributes) VALUES ('/shop/a.csv', ?, 1, '', ?)",
+            [("a", json.dumps({"color": "red", "size": "XL"})), ("b", json.dumps({"color": "pink", "size": "S"}))],
+        )
+    assert chosen(library, "color=pink", "size=XL") == []
+    assert chosen(library, "color=pink", "size=S") == [1]
+    assert chosen(library, "color!=red") == [1, 2, 3]
+    assert [item.name for item in items_of(library, 1, some(library, ["color=pink"]))] == ["b"]
+    assert [item.name for item in items_of(library, 1)] == ["a", "b"]
+
+
 def test_what_is_not_said_is_not_equal(library):
     of_items(library, {"color": "red"}, {"color": "blue"}, {"size": "XL"})
     assert chosen(library, "color!=red") == [2, 3]
@@ -135,6 +185,12 @@ def test_what_is_not_said_is_not_equal(library):
 def test_an_attribute_may_have_any_name(library, name):
     of_items(library, {name: "XL"}, {name: "3"})
     assert (chosen(library, f"{name}=xl"), chosen(library, f"{name}<4")) == ([1], [2])
+
+
+def test_an_attribute_is_known_however_its_letters_are_written(library):
+    of_items(library, {"Price": "9"}, {"Price": "from 7.50"})
+    assert chosen(library, "price<10") == chosen(library, "PRICE=9") == [1]
+    assert some(library, ["price<10"]).remarks
 
 
 def test_the_format_of_a_phone_is_known_by_its_ending(library):
@@ -154,6 +210,8 @@ def test_more_than_fifty_are_refused(library):
     [
         ("camera", "NAME=VALUE"),
         ("size=XL", "No photo has a size. Photos have: taken, camera"),
+        ("age=3", "No photo has an age. Photos have: taken, camera.*, id, title"),
+        ("id<3", "id takes = or !=, with the id of"),
         ("width=wide", "a number; wide is none"),
         ("camera<3", "camera takes = or !="),
         ("=3", "NAME=VALUE"),

@@ -114,15 +114,30 @@ def say(done: "Indexed", total: int, echo: Callable[[str], None]) -> None:
     echo(f"{told}. The library knows {options.counted(total, 'photo')} that {'is' if total == 1 else 'are'} there.")
     if done.carried:
         echo(f"Edited where they lie: what you said of {options.counted(done.carried, 'photo')} is said of it still.")
+    items = items_of(done)
+    if items:
+        told = ", ".join(f"{count:,} {word.replace('_', ' ')}" for word, count in items.items() if count)
+        echo(f"Items: {told or 'as they were'}.")
     if done.others:
         echo(f"{options.left_out(done.others)}.")
     for path, why in done.unreadable[:SHOWN]:
         echo(f"not read: {options.one_line(path)}: {options.one_line(why)}")
     if len(done.unreadable) > SHOWN:
-        echo(f"... and {len(done.unreadable) - SHOWN:,} more; `eyebright library status --unreadable` lists all.")
+        lists = "`--format json`" if items else "`eyebright library status --unreadable`"  # which knows of files alone
+        echo(f"... and {len(done.unreadable) - SHOWN:,} more; {lists} lists all.")
+
+
+def items_of(done: "Indexed") -> dict[str, int]:
+    """What became of the items of a catalog; nothing of folders."""
+    from eyebright.library.catalog import CatalogIndexed
+
+    if not isinstance(done, CatalogIndexed):
+        return {}
+    return {"added": done.added, "changed": done.altered, "taken_out": done.taken_out}
 
 
 def as_json(done: "Indexed", total: object) -> dict[str, Any]:
+    items = items_of(done)
     return {
         "new": done.new,
         "changed": done.changed,
@@ -133,4 +148,5 @@ def as_json(done: "Indexed", total: object) -> dict[str, Any]:
         "others": done.others,
         "photos": total,
         "unreadable": [{"source": options.one_line(path), "message": why} for path, why in done.unreadable],
+        **({"items": items} if items else {}),
     }

@@ -63,7 +63,7 @@ def status(folder: str = "", unreadable: bool = False, form: str = "text") -> in
     for name in found["taught"]:
         click.echo(f"label   {options.one_line(name)}")
     if found["items"]:
-        click.echo(f"items   {found['items']:,} of catalogs")
+        click.echo(f"items   {found['items']:,} of catalogs, {found['items_without_picture']:,} without a picture")
     return 0
 
 

@@ -5,6 +5,8 @@ import os
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from eyebright.cli import options
 from eyebright.errors import BadPicture, BadRequest
 
@@ -40,7 +42,12 @@ def printable(text: str) -> str:
 
 
 def answer(found: "Found", query: "Query", where: "Sequence[str]", form: str) -> str:
-    """All that is printed for one search; `where` are its filters, as they were asked for."""
+    """All that is printed for one search; `where` are its filters, as they were asked for.
+
+    What a person should know of these is told at once.
+    """
+    for remark in query.some.remarks:
+        click.echo(printable(remark), err=True)
     if form == "html":
         return sheet(found, query, where)
     if form == "json":
@@ -130,7 +137,7 @@ def sheet(found: "Found", query: "Query", where: "Sequence[str]") -> str:
 def near_name(path: str) -> str:
     """A file's name and its folder's.
 
-    >>> near_name("/home/me/2023/beach/1.jpg")
+    >>> near_name("/media/2023/beach/1.jpg")
     'beach/1.jpg'
     """
     return os.path.join(*path.split(os.sep)[-2:])

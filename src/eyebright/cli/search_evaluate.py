@@ -27,7 +27,10 @@ def judged(
     recognizer = options.recognizer(100, **how)
     model = model_of(library, recognizer)
     sought, unreadable = retrieval.read(library, queries, recognizer)
-    found = retrieval.evaluate(library, model, sought, top, some(library, where))
+    among = some(library, where)
+    found = retrieval.evaluate(library, model, sought, top, among)
+    for remark in among.remarks:
+        click.echo(printable(remark), err=True)
     for path, why in unreadable:
         click.echo(f"not read: {printable(path)}: {why}", err=True)
     count = found["embedding"].queries

@@ -1,36 +1,49 @@
 """A shop's catalog: a CSV file with a row an item (id, title, image, any attributes), and its pictures in the library.
 
-The file says what the items are: index it again, and items are what it says then. Pictures are photos like any other.
+The file says what the items are: index it again, and items are what it says then. Pictures are photos like any other,
+but for those below no folder that is indexed: they are there as long as an item shows them.
 """
 
-import csv
 import os
-import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from PIL import ImageColor
 
 from eyebright.errors import BadRequest
+from eyebright.library.csvfile import rows
 from eyebright.library.database import Library, text_of
+from eyebright.library.filters import ALL, Some
 from eyebright.library.indexer import Here, Indexed, Tell, alone, job
-from eyebright.library.search import Hit
 from eyebright.library.stacks import stack
 from eyebright.library.tables import Known, describe, is_same
 from eyebright.library.walk import Found, found, listing, sidecars_among
 from eyebright.recognize import Recognizer
 
-ID, TITLE, IMAGE = ("id", "sku", "item"), ("title", "name"), ("image", "picture", "photo", "file", "path")
-"""Columns, in the order in which they are looked for; all others are attributes."""
-GROUP = ("group", "group_id", "parent", "parent_id", "variant_of")
-"""Attributes that say which items are variants of one."""
-MOST_BYTES, MOST_ITEMS, MOST_COLUMNS = 256_000_000, 1_000_000, 200
-_NAMES = sorted(ImageColor.colormap.keys() - {"linen"}, key=len, reverse=True)  # that one is a cloth
-_COLORS = re.compile(r"\b(?:{})\b".format("|".join(_NAMES)))
-_BETWEEN = re.compile(r"[\W_]+")
+COLUMNS = {
+    "id": ("id", "sku", "item"),
+    "title": ("title", "name"),
+    "image": ("image", "picture", "photo", "file", "path"),
+}
+"""In the order in which they are looked for; all other columns are attributes."""
+SHOWN = 10
+"""Lines that are wrong, of which each is told."""
+
+
+@dataclass
+class CatalogIndexed(Indexed):
+    """What an index run of a catalog found."""
+
+    added: int = 0
+    """Items; so are the next two."""
+    altered: int = 0
+    taken_out: int = 0
+
+    def counts(self) -> dict[str, int]:
+        return {**super().counts(), "added": self.added, "altered": self.altered, "taken_out": self.taken_out}
 
 
 class Item(NamedTuple):
@@ -40,61 +53,32 @@ class Item(NamedTuple):
     """Its id in the catalog."""
     title: str
     image: str
-    """Its path."""
+    """Its path; none where the catalog names no picture."""
     attributes: dict[str, str]
 
 
 def read(path: str | Path) -> list[Item]:
-    """The items of a CSV file; pictures are looked for beside it. Raises BadRequest, with the line."""
+    """The items of a CSV file; pictures are looked for beside it. Raises BadRequest, with the lines."""
     items: list[Item] = []
     lines: dict[str, int] = {}
-    for line, row, columns in rows(path):
-        name, title, image = (row.get(columns[part] or "", "") for part in ("id", "title", "image"))
-        if not name or not image:
-            raise BadRequest(f"{path}, line {line} has no {'id' if not name else 'image'}. Nothing was changed.")
-        if name in lines:
-            raise BadRequest(
-                f"{path}, lines {lines[name]} and {line} both have the id {name}; ids must differ. Nothing was changed."
-            )
-        lines[name] = line
-        attributes = {key: value for key, value in row.items() if key not in columns.values() and value}
-        items.append(Item(name, title, os.path.realpath(Path(path).parent / image), attributes))
+    wrong: list[str] = []
+    for row in rows(path, COLUMNS, ("id", "image")):
+        name, image = row.known["id"], row.known["image"]
+        if not name:
+            wrong.append(f"line {row.line} has no id")
+        elif name in lines:
+            wrong.append(f"lines {lines[name]} and {row.line} both have the id {name}")
+        lines.setdefault(name, row.line)
+        place = os.path.realpath(Path(path).parent / image) if image else ""
+        items.append(Item(name, row.known["title"], place, row.others))
+    if wrong:
+        more = f"; and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
+        raise BadRequest(
+            f"{path}: {'; '.join(wrong[:SHOWN])}{more}. Each item needs an id of its own. Nothing was changed."
+        )
     if not items:
         raise BadRequest(f"{path} lists no item.")
     return items
-
-
-def rows(path: str | Path) -> Iterator[tuple[int, dict[str, str], dict[str, str | None]]]:
-    """(line, {column: value}, {id, title, image: column}) of a CSV file with a header. Raises BadRequest."""
-    try:
-        if os.path.getsize(path) > MOST_BYTES:
-            raise BadRequest(f"{path} has more than {MOST_BYTES // 1_000_000} MB; no catalog is that large.")
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file)
-            header = [name.strip() for name in next(lines, [])]
-            columns = {"id": column(header, ID), "title": column(header, TITLE), "image": column(header, IMAGE)}
-            if not columns["image"] or len(set(header)) < len(header) or len(header) > MOST_COLUMNS:
-                raise BadRequest(
-                    f"{path} needs a first line of different names, id and image among them: id,title,image,color."
-                )
-            for number, values in enumerate(lines, 1):
-                if number > MOST_ITEMS:
-                    raise BadRequest(f"{path} has more than {MOST_ITEMS:,} lines.")
-                if len(values) > len(header):
-                    raise BadRequest(f"{path}, line {lines.line_num} has more values than the first line has names.")
-                if any("\0" in value for value in values):
-                    raise BadRequest(f"{path}, line {lines.line_num} holds a null byte.")
-                if any(values):
-                    yield lines.line_num, dict(zip(header, map(str.strip, values), strict=False)), columns
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise BadRequest(f"{path} cannot be read as CSV: {why.lower()}.") from None
-
-
-def column(header: Sequence[str], names: Sequence[str]) -> str | None:
-    """The first of these columns that is there, however its letters are written."""
-    small = {name.lower(): name for name in reversed(header)}
-    return next((small[name] for name in names if name in small), None)
 
 
 def index(
@@ -104,22 +88,22 @@ def index(
     *,
     emptied: bool = False,
     tell: Tell = lambda done, total: None,
-) -> Indexed:
+) -> CatalogIndexed:
     """Bring the library up to date with a catalog; an item without a readable picture is listed and kept.
 
     Where none of its pictures is there, though the library knows them, their disk is taken for not connected unless
     `emptied`. Raises BadRequest for that and where the catalog is not sound, before anything is changed; CannotWrite.
     """
     items = read(path)
-    if any(not item.name for item in items):
-        raise BadRequest(f"{path} needs a column of ids: {', '.join(ID)}.")
     catalog = os.path.realpath(path)
-    done = Indexed()
+    done = CatalogIndexed()
     with alone(library), job(library, "index", done.counts):
         here = Here(library, recognizer)
-        known = {one: before for one in {item.image for item in items} if (before := known_as(library, one))}
+        known = {image: before for image in {item.image for item in items} if (before := known_as(library, image))}
         here.take(wanted(here, items, known, done, emptied), known, done, tell)
-        keep(library, catalog, items, here.tables.folders)
+        keep(here, catalog, items, done)
+        leave(here, done)
+        done.unreadable += [(path, f"item {item.name} names no picture.") for item in items if not item.image]
         done.unreadable += without_picture(library, items, done)
         if done.looked or done.gone:
             stack(library, os.path.dirname(catalog))
@@ -143,7 +127,8 @@ def wanted(here: Here, items: Sequence[Item], known: dict[str, Known], done: Ind
     gone, back, missing = [], [], []
     first: dict[str, Item] = {}
     for item in items:
-        first.setdefault(item.image, item)
+        if item.image:
+            first.setdefault(item.image, item)
     for path, item in first.items():
         before = known.get(path)
         folder = os.path.dirname(path)
@@ -186,12 +171,10 @@ def without_picture(library: Library, items: Sequence[Item], done: Indexed) -> l
     ]
 
 
-def keep(library: Library, catalog: str, items: Sequence[Item], folders: Sequence[str]) -> None:
+def keep(here: Here, catalog: str, items: Sequence[Item], done: CatalogIndexed) -> None:
     """The items of a catalog in place of those that it had."""
-    with library.writing() as connection:
-        of_catalog = "FROM item WHERE catalog = CAST(? AS TEXT)"
-        before = connection.execute(f"SELECT photo {of_catalog}", (text_of(catalog),)).fetchall()
-        connection.execute(f"DELETE {of_catalog}", (text_of(catalog),))
+    with here.library.writing() as connection:
+        before = taken_from(connection, catalog)
         connection.executemany(
             "INSERT INTO item (catalog, name, photo, title, attributes) "
             "VALUES (CAST(? AS TEXT), ?, (SELECT photo FROM file WHERE path = CAST(? AS TEXT)), ?, ?)",
@@ -200,12 +183,42 @@ def keep(library: Library, catalog: str, items: Sequence[Item], folders: Sequenc
                 for item in items
             ],
         )
-        after = connection.execute(f"SELECT photo {of_catalog}", (text_of(catalog),)).fetchall()
+        after = items_in(connection, catalog)
         for moved in gone_catalogs(connection, catalog):
-            before += connection.execute(f"SELECT photo {of_catalog}", (text_of(moved),)).fetchall()
-            connection.execute(f"DELETE {of_catalog}", (text_of(moved),))
-        for (photo,) in set(before + after) - {(None,)}:
-            describe(connection, photo, folders)
+            before |= taken_from(connection, moved)
+        done.added = len(after.keys() - before.keys())
+        done.taken_out = len(before.keys() - after.keys())
+        done.altered = sum(before[name] != after[name] for name in before.keys() & after.keys())
+        for photo in {photo for photo, *_ in (*before.values(), *after.values())} - {None}:
+            describe(connection, photo, here.tables.folders)
+
+
+def items_in(connection: sqlite3.Connection, catalog: str) -> dict[str, tuple[int | None, str, str]]:
+    """{name: (photo, title, attributes)} of a catalog."""
+    rows = connection.execute(
+        "SELECT name, photo, title, attributes FROM item WHERE catalog = CAST(? AS TEXT)", (text_of(catalog),)
+    )
+    return {name: (photo, title, attributes) for name, photo, title, attributes in rows}
+
+
+def taken_from(connection: sqlite3.Connection, catalog: str) -> dict[str, tuple[int | None, str, str]]:
+    """The items of a catalog, which it has no more then."""
+    items = items_in(connection, catalog)
+    connection.execute("DELETE FROM item WHERE catalog = CAST(? AS TEXT)", (text_of(catalog),))
+    return items
+
+
+def leave(here: Here, done: Indexed) -> None:
+    """Mark as gone what came by a catalog alone and is of no item any more; it comes back when an item does."""
+    folders = [os.path.join(folder, "") for folder in here.tables.folders]
+    rows = here.library.rows(
+        "SELECT id, path FROM file WHERE NOT gone AND photo IS NOT NULL "
+        "AND photo NOT IN (SELECT photo FROM item WHERE photo IS NOT NULL)"
+    )
+    gone = [file for file, path in rows if not path.startswith(tuple(folders))]
+    with here.library.writing() as connection:
+        here.tables.mark(connection, gone, 1)
+    done.gone += len(gone)
 
 
 def gone_catalogs(connection: sqlite3.Connection, catalog: str) -> list[str]:
@@ -222,65 +235,15 @@ def as_json(attributes: dict[str, str]) -> str:
     return msgspec.json.encode(attributes).decode()
 
 
-def items_of(library: Library, photo: int) -> list[Item]:
-    """The items that a photo shows."""
-    found = library.rows("SELECT name, title, attributes FROM item WHERE photo = ? ORDER BY id", photo)
+def items_of(library: Library, photo: int, some: Some = ALL) -> list[Item]:
+    """The items that a photo shows, of those that are meant."""
+    found = library.rows(
+        f"SELECT name, title, attributes FROM item WHERE photo = ? AND {some.items} ORDER BY id",
+        photo,
+        *some.item_values,
+    )
     return [item_of(*row) for row in found]
 
 
 def item_of(name: str, title: str, attributes: str) -> Item:
     return Item(name, title, "", msgspec.json.decode(attributes))
-
-
-def without_variants(library: Library, hits: Sequence[Hit], top: int | None = None) -> list[tuple[Hit, int]]:
-    """One hit of each thing, the best, for the first `top` things; and how many variants of it the catalog has.
-
-    Items are variants of one thing that a group says to be, or whose titles differ in attributes and colors alone.
-    """
-    kept: dict[object, tuple[Hit, list[Item]]] = {}
-    for hit in hits:
-        items = items_of(library, hit.photo)
-        kept.setdefault(thing_of(items[0]) if items else hit.photo, (hit, items))
-        if len(kept) == top:
-            break
-    return [(hit, variants(library, items[0], hit.photo) if items else 0) for hit, items in kept.values()]
-
-
-def variants(library: Library, item: Item, photo: int) -> int:
-    """Other photos that are there and show the thing of which an item is a variant."""
-    thing = thing_of(item)
-    words = common(thing[1], thing[1]) if isinstance(thing, tuple) else common(str(thing), item.title)
-    some = "AND photo IN (SELECT rowid FROM text WHERE text MATCH ?)" if words else ""  # spares reading the rest
-    rows = library.rows(
-        "SELECT photo, name, title, attributes FROM item "
-        f"WHERE photo != ? {some} AND EXISTS (SELECT 1 FROM file WHERE file.photo = item.photo AND NOT gone)",
-        photo,
-        *([words] if words else []),
-    )
-    return len({shown for shown, *other in rows if thing_of(item_of(*other)) == thing})
-
-
-def common(thing: str, title: str) -> str:
-    """A query of words that all variants hold, of those in letters that are folded in one way alone.
-
-    >>> common("linen shirt größe", "Linen shirt, Größe navy"), common("strasse", "Straße")
-    ('"linen" "shirt"', '')
-    """
-    words = [word for word in _BETWEEN.split(thing.casefold()) if word and word.isascii() and word in title.lower()]
-    return " ".join(f'"{word}"' for word in words)
-
-
-def thing_of(item: Item) -> object:
-    """What an item is a variant of.
-
-    >>> thing_of(Item("7", "Linen shirt, navy - XL", "", {"size": "XL"}))
-    'linen shirt'
-    """
-    group = column(list(item.attributes), GROUP)
-    if group:
-        return group, item.attributes[group]
-    title = item.title.casefold()
-    for value in sorted(map(str.casefold, item.attributes.values()), key=len, reverse=True):
-        if value in title:  # most are not, and making an expression takes long
-            title = re.sub(rf"\b{re.escape(value)}\b", " ", title)
-    return _BETWEEN.sub(" ", _COLORS.sub(" ", title)).strip() or item.name

@@ -1,6 +1,7 @@
 """Which photos a search is among: `--where camera=Canon --where "price<50"`, as SQL that selects their ids.
 
 A name is a fact of photos (FACTS) or else an attribute of a catalog's items. Facts come first where both have a name.
+What is said of items holds of one and the same: of a photo that several show only those are meant of which it does.
 """
 
 import math
@@ -16,6 +17,8 @@ from eyebright.recognize.sources import name_of
 
 MOST = 50
 """Comparisons at once; SQLite nests a thousand and no more."""
+SHOWN = 5
+"""Values that are no numbers, of which each is told."""
 
 FACTS = {
     "taken": "the date, 2023 or 2023-07-01",
@@ -29,8 +32,16 @@ FACTS = {
     "place": "a word of its city or country",
     "album": "the name of an album of yours",
     "catalog": "a part of the path of its file",
+    "id": "the id of a catalog's item",
+    "title": "a part of that of a catalog's item",
 }
 """Names that every library knows, and what is compared."""
+OF_ITEMS = {
+    "catalog": "instr(item.catalog, CAST(? AS TEXT))",
+    "id": "item.name = ? COLLATE NOCASE",
+    "title": "instr(plain(item.title), ?)",
+}
+"""Those of items, as SQL."""
 ALIASES = {
     "jpg": "jpeg", "tif": "tiff", "heic": "heif", "mp4": "mov", "m4v": "mov", "mkv": "matroska", "webm": "matroska",
     "photo": "picture", "photos": "picture", "image": "picture", "film": "video", "movie": "video",
@@ -52,9 +63,21 @@ class Some(NamedTuple):
 
     sql: str = _THERE
     values: tuple[object, ...] = ()
+    items: str = "1"
+    """SQL that is true of the items of a catalog that are meant, and its values."""
+    item_values: tuple[object, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What a person should know."""
 
     def and_(self, sql: str, *values: object) -> "Some":
-        return Some(f"{self.sql} AND photo IN ({sql})", (*self.values, *values))
+        return self._replace(sql=f"{self.sql} AND photo IN ({sql})", values=(*self.values, *values))
+
+    def and_item(self, sql: str, *values: object, remarks: Sequence[str] = ()) -> "Some":
+        return self._replace(
+            items=f"{self.items} AND {sql}",
+            item_values=(*self.item_values, *values),
+            remarks=tuple(dict.fromkeys((*self.remarks, *remarks))),
+        )
 
     def among(self, photos: Sequence[int]) -> "Some":
         return self.and_(",".join(map(str, photos)) or "NULL")
@@ -68,7 +91,7 @@ def some(library: Library, wheres: Sequence[str]) -> Some:
     """Photos that are there and of which all of these hold. Raises BadRequest."""
     if len(wheres) > MOST:
         raise BadRequest(f"--where can be given {MOST} times, not {len(wheres):,} times.")
-    library.connection.create_function("number_in", 1, number_in, deterministic=True)
+    library.connection.create_function("number_in", 2, number_in, deterministic=True)
     library.connection.create_function("plain", 1, normal, deterministic=True)
     found = ALL
     for where in wheres:
@@ -77,8 +100,15 @@ def some(library: Library, wheres: Sequence[str]) -> Some:
             raise BadRequest(f'--where takes NAME=VALUE, as camera=Canon or "price<50"; {name_of(where)} is none.')
         if form["name"] not in ("path", "catalog") and name_of(where) != where:
             raise BadRequest(f"--where {name_of(where)} is not text.")
-        sql, *values = one(library, form["name"], form["sign"], form["value"])
-        found = found.and_(sql, *values)
+        name, sign, value = form["name"], form["sign"], form["value"]
+        if name in FACTS and name not in OF_ITEMS:
+            found = found.and_(*one(library, name, sign, value))
+        else:
+            sql, *values = of_item(library, name, sign, value)
+            found = found.and_item(sql, *values, remarks=left_out(library, name) if sign[0] in "<>" else ())
+    if found.items != ALL.items:
+        sql = f"SELECT photo.id FROM photo LEFT JOIN item ON item.photo = photo.id WHERE {found.items}"
+        found = found.and_(sql, *found.item_values)
     return found
 
 
@@ -94,10 +124,8 @@ def one(library: Library, name: str, sign: str, value: str) -> tuple[str, *tuple
         return f"SELECT photo FROM word JOIN file ON file.id = file WHERE {stars}", number(name, value)
     if name == "taken":
         return taken(sign, date(value))
-    if name not in FACTS:
-        return attribute(library, name, sign, value)
     if sign != "=":
-        raise BadRequest(f"--where {name} takes = or !=, with {FACTS[name]}.")
+        raise no_order(name)
     if name in ("kind", "format"):
         return kind(library, name, value.lower())
     if name == "album":
@@ -117,8 +145,11 @@ def one(library: Library, name: str, sign: str, value: str) -> tuple[str, *tuple
         )
         named = holds.format("city || ' ' || near || ' ' || country")
         return f"{told} UNION SELECT photo FROM place WHERE {named}", normal(value), normal(value)
-    table = _THERE if name == "path" else "SELECT photo FROM item WHERE photo IS NOT NULL"
-    return f"{table} AND instr({name}, CAST(? AS TEXT))", text_of(value)
+    return f"{_THERE} AND instr(path, CAST(? AS TEXT))", text_of(value)
+
+
+def no_order(name: str) -> BadRequest:
+    return BadRequest(f"--where {name} takes = or !=, with {FACTS[name]}.")
 
 
 def kind(library: Library, name: str, value: str) -> tuple[str, str, str]:
@@ -138,17 +169,63 @@ def taken(sign: str, when: str) -> tuple[str, str]:
     return f"SELECT id FROM photo WHERE taken {sign} ?", end
 
 
+def of_item(library: Library, name: str, sign: str, value: str) -> tuple[str, *tuple[object, ...]]:
+    """SQL and its values for one comparison of an item; != is also true of photos that no item shows."""
+    if sign == "!=":
+        sql, *values = of_item(library, name, "=", value)
+        return f"coalesce(NOT {sql}, 1)", *values
+    if name not in OF_ITEMS:
+        return attribute(library, name, sign, value)
+    if sign != "=":
+        raise no_order(name)
+    return OF_ITEMS[name], {"catalog": text_of(value), "title": normal(value)}.get(name, value)
+
+
 def attribute(library: Library, name: str, sign: str, value: str) -> tuple[str, *tuple[object, ...]]:
-    """Of a catalog's items; numbers are compared as numbers."""
-    known = [key for (key,) in library.rows("SELECT DISTINCT key FROM item, json_each(item.attributes) ORDER BY key")]
-    if name not in known:
-        of_items = f" Items have: {', '.join(known)}." if known else ""
-        raise BadRequest(f"No photo has a {name}. Photos have: {', '.join(FACTS)}.{of_items}")
-    held = "SELECT photo FROM item, json_each(attributes) WHERE photo IS NOT NULL AND key = ?"
+    """Of a catalog's items; numbers are compared as numbers, and read as the others of their column."""
+    must_be_known(library, name)
+    held = "EXISTS (SELECT 1 FROM json_each(item.attributes) WHERE key = ? COLLATE NOCASE AND {})"
+    same: tuple[str, ...] = ()
     if sign == "=":
-        plain = None if any(map(str.isalpha, value)) else number_in(value)
-        return f"{held} AND (value = ? COLLATE NOCASE OR number_in(value) = ?)", name, value, plain
-    return f"{held} AND number_in(value) {sign} ?", name, number(name, value)
+        same = (value,)
+        if any(map(str.isalpha, value)) or number_in(value) is None:
+            return held.format("value = ? COLLATE NOCASE"), name, value
+    else:
+        number(name, value)
+    commas = [
+        text_of(path)
+        for path in sorted({path for path, text in said_of(library, name) if "," in text and has_comma(text)})
+    ]
+    comma = f"item.catalog IN ({','.join(['CAST(? AS TEXT)'] * len(commas))})"
+    compared = f"number_in(value, {comma}) {sign} number_in(?, {comma})"
+    if same:
+        compared = f"(value = ? COLLATE NOCASE OR {compared})"
+    values: list[object] = [name, *same, *commas, value, *commas]
+    return held.format(compared), *values
+
+
+def must_be_known(library: Library, name: str) -> None:
+    """Raises BadRequest where no item has an attribute, however its letters are written."""
+    known = [key for (key,) in library.rows("SELECT DISTINCT key FROM item, json_each(item.attributes) ORDER BY key")]
+    if name.lower() not in map(str.lower, known):
+        article = "an" if name.lower().startswith(tuple("aeiou")) else "a"
+        of_items = f" Items have: {', '.join(known)}." if known else ""
+        raise BadRequest(f"No photo has {article} {name}. Photos have: {', '.join(FACTS)}.{of_items}")
+
+
+def said_of(library: Library, name: str) -> list[tuple[str, str]]:
+    """(catalog, what is said) of all items that have an attribute."""
+    return library.rows(
+        "SELECT DISTINCT catalog, value FROM item, json_each(attributes) WHERE key = ? COLLATE NOCASE", name
+    ).fetchall()
+
+
+def left_out(library: Library, name: str) -> Sequence[str]:
+    """What to say of values that are compared as numbers and are none."""
+    odd = sorted({text for _, text in said_of(library, name) if number_in(text) is None})
+    more = f" and {len(odd) - SHOWN:,} more" if len(odd) > SHOWN else ""
+    shown = ", ".join(text[:40] for text in odd[:SHOWN])
+    return [f"Of {name} these are no numbers and are left out: {shown}{more}."] if odd else []
 
 
 def number(name: str, value: str) -> float:
@@ -158,21 +235,36 @@ def number(name: str, value: str) -> float:
     return found
 
 
-def number_in(text: str) -> float | None:
+def number_in(text: str, comma: object = False) -> float | None:
     """The one number of a text, as people write it, perhaps with a currency or unit; None where there is none.
+
+    `comma` says that decimals come after one, where "1.299" and "1,299" may be either.
 
     >>> [number_in(text) for text in ("50.00", "EUR 1,299.00", "1.299,00 €", "9,5", "2 m2", "38-40", "on request")]
     [50.0, 1299.0, 1299.0, 9.5, 2.0, None, None]
+    >>> [number_in(text, comma=True) for text in ("1.299", "1,299", "12.99", "1,299.00")]
+    [1299.0, 1.299, 12.99, 1299.0]
     """
     try:
-        value = float(text)
+        value = float("" if comma and "." in text else text)
     except ValueError:
         found = _NUMBER.fullmatch(text.strip())
-        value = float(written_plainly(found["number"])) if found else math.nan
+        value = float(written_plainly(found["number"], bool(comma))) if found else math.nan
     return value if math.isfinite(value) else None
 
 
-def written_plainly(digits: str) -> str:
+def has_comma(text: str) -> bool:
+    """Whether a number's decimals come after a comma without doubt.
+
+    >>> [has_comma(text) for text in ("1.299,00 €", "9,5", "1,299", "1,299,000", "1,299.00")]
+    [True, True, False, False, False]
+    """
+    found = _NUMBER.fullmatch(text.strip())
+    *whole, last = re.split(",", found["number"]) if found else ("",)
+    return len(whole) == 1 and last.isdigit() and (len(last) != 3 or "." in whole[0] or whole[0] == "0")
+
+
+def written_plainly(digits: str, comma: bool = False) -> str:
     """Without marks between thousands, and a point before decimals.
 
     >>> written_plainly("1,299"), written_plainly("1.299"), written_plainly("1 299,5"), written_plainly("0,125")
@@ -181,7 +273,8 @@ def written_plainly(digits: str) -> str:
     digits = re.sub(r"['’\s]", "", digits)
     *whole, last = re.split("[.,]", digits)
     marks = set(re.findall("[.,]", digits))
-    thousands = len(last) == 3 and whole not in ([], [""], ["0"]) and (marks == {","} or len(whole) > 1 == len(marks))
+    between = {"."} if comma else {","}
+    thousands = len(last) == 3 and whole not in ([], [""], ["0"]) and (marks == between or len(whole) > 1 == len(marks))
     return "".join((*whole, last)) if thousands or not whole else f"{''.join(whole)}.{last}"
 
 

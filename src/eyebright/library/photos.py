@@ -156,6 +156,7 @@ def status(library: Library) -> dict[str, Any]:
         ).fetchall(),
         "taught": [name for (name,) in library.rows("SELECT name FROM model JOIN taught ON model = id ORDER BY name")],
         "items": count("item"),
+        "items_without_picture": count(f"item WHERE photo IS NULL OR photo NOT IN ({there} AND photo IS NOT NULL)"),
     }
 
 

@@ -7,7 +7,7 @@ and explained.
 """
 
 import math
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ from eyebright.library.matching import Part
 from eyebright.library.photos import identity_of
 from eyebright.library.raw import picture_data
 from eyebright.library.search import Floats, Hit
+from eyebright.library.variants import without_variants
 from eyebright.library.vectors import usual_model
 from eyebright.recognize import Recognizer
 from eyebright.texttower import TextTower
@@ -61,7 +62,7 @@ class One(NamedTuple):
 
     hit: Hit
     items: list[Item]
-    """Of a catalog."""
+    """Of a catalog, of those that are meant."""
     variants: int
     """Other hits that are the same thing."""
     part: Part | None
@@ -103,10 +104,14 @@ def find(
     """
     check(query, explain)
     found = sought(library, query, recognizer, explain)
-    known = {photo_of(library, photo) for photo in (*query.like, *query.unlike)}
-    each, near = things(library, found, known, top, also_unlike, variants)
+    each, near = things(library, found, query, top, also_unlike, variants)
     shown = [
-        One(hit, catalog.items_of(library, hit.photo), others, part_of(found, recognizer, hit) if explain else None)
+        One(
+            hit,
+            catalog.items_of(library, hit.photo, query.some),
+            others,
+            part_of(found, recognizer, hit) if explain else None,
+        )
         for hit, others in each
     ]
     lost = [] if shown or query.tower or not query.text.strip() else words.unknown(library, query.text)
@@ -182,17 +187,18 @@ def listed(library: Library, some: Some, count: int) -> list[Hit]:
 
 
 def things(
-    library: Library, found: Sought, known: Set[int], top: int, also_unlike: bool, variants: bool
+    library: Library, found: Sought, query: Query, top: int, also_unlike: bool, variants: bool
 ) -> tuple[list[tuple[Hit, int]], list[Hit]]:
     """The first `top` things with how many variants each has, fetching until there are so many or no more.
 
-    `known` are photos that were asked for, which nobody has to find.
+    Photos that the query names are known already, and not shown.
     """
+    known = {photo_of(library, photo) for photo in (*query.like, *query.unlike)}
     count = top
     while True:
         near = [hit for hit in found.nearest(count + len(known)) if hit.photo not in known][:count]
         similar = [hit for hit in near if also_unlike or found.cutoff is None or hit.score >= found.cutoff]
-        each = [(hit, 0) for hit in similar] if variants else catalog.without_variants(library, similar, top)
+        each = [(hit, 0) for hit in similar] if variants else without_variants(library, similar, top, query.some)
         if len(each) >= top or len(similar) < count:
             return each, near
         count *= MORE

@@ -16,7 +16,7 @@ from PIL.Image import Image
 from eyebright import images
 from eyebright.errors import BadPicture, BadRequest
 from eyebright.evaluation.intervals import Interval, bootstrap
-from eyebright.library import appearance, catalog
+from eyebright.library import appearance, catalog, csvfile
 from eyebright.library.database import Library
 from eyebright.library.filters import Some
 from eyebright.library.photos import identity_of
@@ -25,7 +25,7 @@ from eyebright.library.vectors import unit
 from eyebright.preprocessing import shorter_side
 from eyebright.recognize import Recognizer
 
-RELEVANT = "relevant"
+COLUMNS = {**catalog.COLUMNS, "relevant": ("relevant",)}
 AT_ONCE = 4096
 COLORS = slice(0, 144)
 """Of a look, its histogram of colors."""
@@ -64,13 +64,11 @@ def read(library: Library, path: str | Path, recognizer: Recognizer) -> tuple[li
     queries, unreadable = [], []
     shorter = max(shorter_side(recognizer.metadata.input, recognizer.size), appearance.SIDE)
     relevant = relevance(library)
-    for line, row, columns in catalog.rows(path):
-        name = row.get(columns["image"] or "", "")
-        if not name:
+    for line, known, given in csvfile.rows(path, COLUMNS, ("image",)):
+        if not known["image"]:
             raise BadRequest(f"{path}, line {line} has no image.")
-        image = str(Path(path).parent / name)
-        given = {key: value for key, value in row.items() if key not in columns.values() and value}
-        wanted = relevant(given, f"{path}, line {line}")
+        image = str(Path(path).parent / known["image"])
+        wanted = relevant(known["relevant"], given, f"{path}, line {line}")
         try:
             picture = images.decode(picture_data(image), shorter)
             embedding = recognizer.embed(picture)
@@ -85,7 +83,7 @@ def read(library: Library, path: str | Path, recognizer: Recognizer) -> tuple[li
     return queries, unreadable
 
 
-def relevance(library: Library) -> Callable[[dict[str, str], str], frozenset[int]]:
+def relevance(library: Library) -> Callable[[str, dict[str, str], str], frozenset[int]]:
     """What tells which photos are relevant to a row. Raises BadRequest where none in the library could be."""
     items = library.rows("SELECT photo, name, attributes FROM item WHERE photo IS NOT NULL").fetchall()
     if not items:
@@ -93,9 +91,9 @@ def relevance(library: Library) -> Callable[[dict[str, str], str], frozenset[int
     by_name = {name: photo for photo, name, _ in items}
     attributes = [(photo, msgspec.json.decode(text)) for photo, _, text in items]
 
-    def relevant(given: dict[str, str], where: str) -> frozenset[int]:
-        if RELEVANT in given:
-            names = [name.strip() for name in given[RELEVANT].split(";")]
+    def relevant(ids: str, given: dict[str, str], where: str) -> frozenset[int]:
+        if ids:
+            names = [name.strip() for name in ids.split(";")]
             unknown = [name for name in names if name not in by_name]
             if unknown:
                 raise BadRequest(f"{where}: no item of the catalog has the id {unknown[0]}.")
@@ -109,7 +107,7 @@ def relevance(library: Library) -> Callable[[dict[str, str], str], frozenset[int
 
 
 def words(given: dict[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in given.items() if key != RELEVANT)
+    return ", ".join(f"{key}={value}" for key, value in given.items())
 
 
 def color(picture: Image) -> Floats:

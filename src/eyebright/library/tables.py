@@ -160,8 +160,10 @@ def describe(connection: sqlite3.Connection, photo: int | None, folders: Sequenc
         words += [value for (value,) in connection.execute("SELECT value FROM word WHERE file = ?", (file,))]
     for place in connection.execute("SELECT city, near, country FROM place WHERE photo = ?", (photo,)):
         words += [name for name in place if name]
-    for title, attributes in connection.execute("SELECT title, attributes FROM item WHERE photo = ?", (photo,)):
-        words += [title, *msgspec.json.decode(attributes).values()]
+    for name, title, attributes in connection.execute(
+        "SELECT name, title, attributes FROM item WHERE photo = ?", (photo,)
+    ):
+        words += [title, name, *msgspec.json.decode(attributes).values()]
     (camera,) = connection.execute("SELECT coalesce(camera, '') FROM photo WHERE id = ?", (photo,)).fetchone()
     values = photo, composed(" | ".join(dict.fromkeys(words))), composed(names), camera
     connection.execute("INSERT OR REPLACE INTO text (rowid, words, names, camera) VALUES (?, ?, ?, ?)", values)
