@@ -54,7 +54,7 @@ def test_items_find_their_photos_and_one_without_a_picture_is_listed(library, sh
     assert done.new == 3
     assert done.unreadable == [(str(shop / "lost.png"), "item 4: there is no such file.")]
     (hit,) = by_words(library, "mug", 10)
-    assert items_of(library, hit.photo) == [Item("3", "Green mug", "", {"color": "green"})]
+    assert items_of(library, hit.photo) == [Item("3", "Green mug", "", {"color": "green"}, str(shop / "products.csv"))]
     assert library.value("SELECT count(*) FROM item WHERE photo IS NULL") == 1
     again = indexed(library, shop, recognizer)
     assert (again.new, again.same) == (0, 3)
@@ -191,6 +191,8 @@ def test_variants_are_counted_in_the_catalog(library, shop, recognizer, attribut
         (Item("1", "Dress", "", {"Shoe size": "38"}), Item("2", "Dress", "", {"Shoe size": "39"}), True),
         (Item("1", "Dress", "", {"size_type": "tall"}), Item("2", "Dress", "", {"size_type": "petite"}), False),
         (Item("1", "Dress", "", {}), Item("2", "Dress", "", {}), False),
+        (Item("1", "Dress red", "", {}, "a.csv"), Item("2", "Dress blue", "", {}, "b.csv"), False),
+        (Item("1", "Mug", "", {"group": "a"}, "a.csv"), Item("2", "Mug", "", {"group": "a"}, "b.csv"), False),
         (Item("1", "Orange juice", "", {}), Item("2", "Lime juice", "", {}), False),
         (Item("1", "Hemd, orange", "", {"Farbe": "Orange"}), Item("2", "Hemd", "", {"Farbe": "blau"}), True),
     ],

@@ -94,6 +94,8 @@ def command(
 
             answer = taught(library, teach, words, form, how)
         elif evaluate:
+            if words:
+                raise BadRequest("--evaluate takes its queries from the CSV; leave out the words.")
             from eyebright.cli.search_evaluate import judged
 
             answer, code = judged(library, evaluate, where, top, form, how)

@@ -55,6 +55,8 @@ class Item(NamedTuple):
     image: str
     """Its path; none where the catalog names no picture."""
     attributes: dict[str, str]
+    catalog: str = ""
+    """The path of the file that it is a row of, where it comes from a library."""
 
 
 def read(path: str | Path) -> list[Item]:
@@ -238,12 +240,12 @@ def as_json(attributes: dict[str, str]) -> str:
 def items_of(library: Library, photo: int, some: Some = ALL) -> list[Item]:
     """The items that a photo shows, of those that are meant."""
     found = library.rows(
-        f"SELECT name, title, attributes FROM item WHERE photo = ? AND {some.items} ORDER BY id",
+        f"SELECT name, title, attributes, catalog FROM item WHERE photo = ? AND {some.items} ORDER BY id",
         photo,
         *some.item_values,
     )
     return [item_of(*row) for row in found]
 
 
-def item_of(name: str, title: str, attributes: str) -> Item:
-    return Item(name, title, "", msgspec.json.decode(attributes))
+def item_of(name: str, title: str, attributes: str, catalog: str) -> Item:
+    return Item(name, title, "", msgspec.json.decode(attributes), catalog)

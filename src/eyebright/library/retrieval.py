@@ -4,6 +4,7 @@ queries.csv: image, and either `relevant` (ids of a catalog's items, with ; betw
 the same in what is relevant. The photo itself is never counted as found. Letters: Q queries, N photos, k shown.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -88,16 +89,20 @@ def relevance(library: Library) -> Callable[[str, dict[str, str], str], frozense
     items = library.rows("SELECT photo, name, attributes FROM item WHERE photo IS NOT NULL").fetchall()
     if not items:
         raise BadRequest("The library has no catalog; eyebright index --catalog FILE gives it one.")
-    by_name = {name: photo for photo, name, _ in items}
+    by_name: dict[str, list[int]] = defaultdict(list)
+    for photo, name, _ in items:
+        by_name[name].append(photo)
     attributes = [(photo, msgspec.json.decode(text)) for photo, _, text in items]
 
     def relevant(ids: str, given: dict[str, str], where: str) -> frozenset[int]:
         if ids:
             names = [name.strip() for name in ids.split(";")]
-            unknown = [name for name in names if name not in by_name]
-            if unknown:
-                raise BadRequest(f"{where}: no item of the catalog has the id {unknown[0]}.")
-            return frozenset(by_name[name] for name in names)
+            for name in names:
+                if name not in by_name:
+                    raise BadRequest(f"{where}: no item of the catalog has the id {name}.")
+                if len(by_name[name]) > 1:
+                    raise BadRequest(f"{where}: items of {len(by_name[name])} catalogs have the id {name}.")
+            return frozenset(by_name[name][0] for name in names)
         found = frozenset(photo for photo, has in attributes if given.items() <= has.items())
         if not given or not found:
             raise BadRequest(f"{where}: no item of the catalog has {words(given) or 'such attributes'}.")

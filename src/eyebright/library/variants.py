@@ -30,7 +30,7 @@ _COLORS = re.compile(r"\b(?:{})\b".format("|".join(sorted(_NAMES, key=len, rever
 _BETWEEN = re.compile(r"[\W_]+")
 
 Thing = tuple[str, ...]
-"""The attribute that groups or nothing, what it says or what titles share, and the values of KIND."""
+"""The catalog, the attribute that groups or nothing, what it says or what titles share, and the values of KIND."""
 
 
 def without_variants(
@@ -51,10 +51,10 @@ def variants(library: Library, item: Item, photo: int) -> int:
     thing = thing_of(item)
     if not thing:
         return 0
-    words = common(thing[1], thing[1] if thing[0] else item.title)
+    words = common(thing[2], thing[2] if thing[1] else item.title)
     some = "AND photo IN (SELECT rowid FROM text WHERE text MATCH ?)" if words else ""  # spares reading the rest
     rows = library.rows(
-        "SELECT photo, name, title, attributes FROM item "
+        "SELECT photo, name, title, attributes, catalog FROM item "
         f"WHERE photo != ? {some} AND EXISTS (SELECT 1 FROM file WHERE file.photo = item.photo AND NOT gone)",
         photo,
         *([words] if words else []),
@@ -76,12 +76,12 @@ def thing_of(item: Item) -> Thing | None:
     """What an item is a variant of; None where nothing says that it is one.
 
     >>> thing_of(Item("7", "Linen shirt, navy - XL", "", {"size": "XL", "brand": "Acme"}))
-    ('', 'linen shirt', 'acme')
+    ('', '', 'linen shirt', 'acme')
     >>> thing_of(Item("8", "Wool dress", "", {"category": "dress"}))
     """
     group = column(list(item.attributes), GROUP)
     if group:
-        return group, item.attributes[group]
+        return item.catalog, group, item.attributes[group]
     title = whole = item.title.casefold()
     varying = valued(item, VARYING)
     for value in sorted(varying, key=len, reverse=True):
@@ -90,7 +90,7 @@ def thing_of(item: Item) -> Thing | None:
     title = _COLORS.sub(" ", title)
     shared = _BETWEEN.sub(" ", title).strip()
     varies = varying or title != whole
-    return ("", shared, *valued(item, KIND)) if shared and varies else None
+    return (item.catalog, "", shared, *valued(item, KIND)) if shared and varies else None
 
 
 def valued(item: Item, names: frozenset[str]) -> list[str]:
