@@ -264,6 +264,8 @@ def sealed(family, holiday, monkeypatch):
 
 def test_a_library_that_may_not_be_written_is_searched(sealed, guest):
     assert "red.png" in sealed("search", "red").out
+    assert "no photo is known by unicorn" in sealed("search", "unicorn").out
+    assert sealed("library", "check").code == 0
     assert "3 photos" in sealed("library", "status").out
     ended = sealed("undo")
     assert ended.code == 2

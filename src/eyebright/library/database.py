@@ -149,16 +149,16 @@ def connected(path: Path, make: bool) -> sqlite3.Connection:
                 f"{f'; copies lie in {copies}' if copies.is_dir() else ''}."
             )
     with told(path):
-        connection = opened(path)
+        connection, writable = opened(path)
         connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
         connection.execute("PRAGMA foreign_keys = ON")
-        migrations.migrate(connection, path)
+        migrations.migrate(connection, path, writable)
         damage.must_be_whole(connection, path)
     return connection
 
 
-def opened(path: Path) -> sqlite3.Connection:
-    """A connection for reading and writing or, where nothing may be written, for reading alone."""
+def opened(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """A connection, and whether it is for reading and writing or, where nothing may be written, for reading alone."""
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -174,9 +174,8 @@ def opened(path: Path) -> sqlite3.Connection:
             ) from None
         # SQLite makes files beside a library even to read it, unless it is told that nobody changes it
         uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
-        connection.execute("PRAGMA query_only = ON")
-    return connection
+        return sqlite3.connect(uri, uri=True, isolation_level=None), False
+    return connection, True
 
 
 def paths_below(folder: str) -> tuple[bytes, bytes]:

@@ -136,8 +136,8 @@ STEPS = (FIRST, SECOND, THIRD)
 """What turns a library of version N into one of version N + 1."""
 
 
-def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring a library to the newest schema. Raises BadRequest for one that is newer."""
+def migrate(connection: sqlite3.Connection, path: Path, writable: bool = True) -> None:
+    """Bring a library to the newest schema. Raises BadRequest for one that is newer, CannotWrite."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(STEPS):
         raise BadRequest(
@@ -148,7 +148,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         return
     if not version and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
         raise BadRequest(f"{path} is a database of another program; the library needs a folder of its own.")
-    if connection.execute("PRAGMA query_only").fetchone() == (1,):
+    if not writable:
         raise CannotWrite(f"{path} is of an older version and may not be written here; copy it to where it may be.")
     if version:
         backup(connection, path.parent / BACKUPS / f"before-version-{version + 1}.db", version)

@@ -41,7 +41,9 @@ def by_words(library: Library, text: str, count: int, some: Some = ALL) -> list[
     if not normal(text):
         raise BadRequest("Say what to look for: words, or --image PHOTO.")
     found = words.search(library, text)
-    there = {photo for (photo,) in library.rows(some.sql, *some.values)}
+    if not found:
+        return []
+    there = {photo for (photo,) in library.rows(some.sql, *some.values).fetchall()}
     when: dict[int, str] = dict(library.rows("SELECT id, taken FROM photo WHERE taken IS NOT NULL").fetchall())
     shown = sorted(
         (photo for photo in found if photo in there),

@@ -63,9 +63,14 @@ def unknown(library: Library, text: str) -> list[tuple[str, str]]:
     found = [part.name for part in parts(labels, text) if not matches(labels, part)]
     if not found:
         return []
-    words = [word for (words,) in library.rows("SELECT words FROM text") for word in tidy(words)]
-    known = list(dict.fromkeys((*labels.said, *labels.named, *labels.others, *map(normal, words))))
+    known = list(dict.fromkeys((*labels.said, *labels.named, *labels.others, *written_words(library))))
     return [(name, like_it(name, known)) for name in found]
+
+
+def written_words(library: Library) -> list[str]:
+    """All words that files and catalogs say."""
+    library.connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.term USING fts5vocab(main, text, col)")
+    return [word for (word,) in library.rows("SELECT term FROM temp.term WHERE col = 'words'").fetchall()]
 
 
 def like_it(name: str, known: Sequence[str]) -> str:
