@@ -130,13 +130,20 @@ def groups(files: dict[int, list[File]], comparison: Comparison) -> Iterator[Gro
             join(said, one, other)
         else:
             join(parted, one, other)
-    plain = Counter(photos[place] for pair, placed in comparison.same.items() if placed.plain for place in pair)
+    heads = {place for place, photo in enumerate(photos) if stacks[place] == photo}
+    plain = Counter(
+        photos[place]
+        for pair, placed in comparison.same.items()
+        if placed.plain and heads.issuperset(pair)
+        for place in pair
+    )
     done: set[int] = set()
     for begun in sorted({*alike, *(place for place, photo in enumerate(photos) if len(files[photo]) > 1)}):
         some = reached({begun}, alike) - done
         done |= some
         while some:
             seen = {place for place in some if alike[place] - said[place]} or some
+            seen = seen & heads or seen  # what was edited is not the original
             keep, why = kept([file for place in seen for file in files[photos[place]]], plain)
             first = int(np.searchsorted(photos, keep.photo))
             others = exact_copies(keep, files)
