@@ -105,3 +105,13 @@ def test_one_file_is_not_written_twice(family, tmp_path):
     ended = family("duplicates", "--script", "tidy.sh", "--list", "./tidy.sh")
     assert (ended.code, "different files" in ended.err) == (2, True)
     assert not (tmp_path / "tidy.sh").exists()
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_name_that_is_no_text_is_written_as_its_bytes_read(family, coffee, colors, tmp_path, form):
+    odd = os.fsencode(tmp_path / "holiday") + b"/\xff.jpg"
+    with open(odd, "wb") as file:
+        file.write(encoded(coffee, "JPEG", quality=40))
+    assert family("index", "holiday", "--model", colors, "--trust").code == 0
+    assert family("duplicates", "--format", form, "-o", "copies").code == 0
+    assert "\\xff.jpg" in (tmp_path / "copies").read_text().replace("\\\\", "\\")

@@ -1,17 +1,20 @@
 """Files that hold one picture: who is found, who is kept, and what a person said of it."""
 
+import errno
 import io
+import tempfile
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from eyebright.errors import CannotWrite
 from eyebright.library import decisions, duplicates
 from eyebright.library.decisions import Said
 from eyebright.library.indexer import index
 from eyebright.library.photos import identity_of
 from eyebright.library.shots import best
-from pictures import color_recognizer, encoded, opened, plain
+from pictures import color_recognizer, encoded, opened, plain, video
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +211,132 @@ def test_many_pictures_alike_on_plain_ground_are_told_apart(library, folder, rec
     (folder / "copy.jpg").write_bytes(jpeg(part(opened(io.BytesIO((folder / "5.png").read_bytes())), 0.05), 80))
     ((kept, others),) = found(library, folder, recognizer).items()
     assert (kept, list(others)) == ("5.png", ["copy.jpg"])
+
+
+def kept(library, folder, recognizer, files):
+    """The name of the file to keep, why, and by name the others, of some files."""
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    index(library, [str(folder)], recognizer)
+    (group,) = duplicates.find(library, threads=1).groups
+    return (
+        group.keep.path.rpartition("/")[2],
+        group.why,
+        {one.file.path.rpartition("/")[2]: one for one in group.others},
+    )
+
+
+def test_a_gray_copy_that_is_larger_does_not_win(library, folder, recognizer, coffee):
+    faint = Image.blend(coffee.convert("L").convert("RGB"), coffee, 0.2)
+    large = faint.convert("L").resize((coffee.width * 5 // 4, coffee.height * 5 // 4), Image.Resampling.LANCZOS)
+    keep, why, _ = kept(library, folder, recognizer, {"color.jpg": jpeg(faint), "gray.jpg": jpeg(large, 40)})
+    assert (keep, why.partition(",")[0]) == ("color.jpg", "in color")
+
+
+@pytest.mark.parametrize("through", [100, 600], ids="from_100_pixels from_itself".split())
+def test_a_copy_that_was_blown_up_does_not_win(library, folder, recognizer, coffee, through):
+    small = coffee.resize((through, through * coffee.height // coffee.width))
+    large = small.resize((coffee.width * 5 // 4, coffee.height * 5 // 4), Image.Resampling.LANCZOS)
+    keep, _, others = kept(library, folder, recognizer, {"a.jpg": jpeg(coffee), "large.jpg": jpeg(large, 40)})
+    assert (keep, others["large.jpg"].how, others["large.jpg"].spare) == ("a.jpg", ("larger",), False)
+
+
+def test_the_sharpest_is_said_to_be(library, folder, recognizer, coffee):
+    large = coffee.resize((100, 67)).resize((coffee.width * 5 // 4, coffee.height * 5 // 4))
+    _, why, _ = kept(library, folder, recognizer, {"a.jpg": jpeg(coffee), "large.jpg": jpeg(large, 85)})
+    assert why == f"the sharpest, {coffee.width} x {coffee.height}"
+
+
+@pytest.mark.parametrize("sharpened", [False, True])
+def test_a_larger_picture_with_more_detail_wins(library, folder, recognizer, coffee, sharpened):
+    """Also where the smaller one was sharpened, and compressed less."""
+    small = coffee.resize((coffee.width // 2, coffee.height // 2), Image.Resampling.LANCZOS)
+    small = small.filter(ImageFilter.UnsharpMask(1, 100, 0)) if sharpened else small
+    keep, why, _ = kept(library, folder, recognizer, {"small.jpg": jpeg(small, 97), "large.jpg": jpeg(coffee, 70)})
+    assert (keep, why) == ("large.jpg", f"the largest, {coffee.width} x {coffee.height}")
+
+
+def test_what_was_painted_on_is_not_spare(library, folder, recognizer, coffee):
+    """It may be a person's note."""
+    noted = coffee.copy()
+    noted.paste((255, 255, 255), (200, 130, 300, 200))
+    _, _, others = kept(library, folder, recognizer, {"a.jpg": jpeg(coffee), "noted, a.jpg": jpeg(noted, 85)})
+    assert [(one.how, one.spare) for one in others.values()] == [(("changed",), False)]
+
+
+SIDECAR = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:subject><rdf:Bag><rdf:li>breakfast</rdf:li></rdf:Bag>
+</dc:subject></rdf:Description></rdf:RDF></x:xmpmeta>"""
+
+
+def test_of_exact_copies_the_one_with_words_is_kept(library, folder, recognizer, coffee):
+    files = {"a.jpg": jpeg(coffee), "a longer name.jpg": jpeg(coffee), "a longer name.jpg.xmp": SIDECAR.encode()}
+    keep, why, others = kept(library, folder, recognizer, files)
+    assert (keep, why) == ("a longer name.jpg", "the one with words of its own")
+    assert [(one.how, one.spare) for one in others.values()] == [(("exact",), True)]
+
+
+def test_a_copy_with_words_that_the_one_to_keep_lacks_is_not_spare(library, folder, recognizer, coffee):
+    small = jpeg(coffee.resize((300, 200)))
+    files = {"a.jpg": jpeg(coffee), "small.jpg": small, "small.jpg.xmp": SIDECAR.encode()}
+    keep, _, others = kept(library, folder, recognizer, files)
+    assert (keep, others["small.jpg"].how, others["small.jpg"].spare) == (
+        "a.jpg",
+        ("resized", "words of its own"),
+        False,
+    )
+
+
+def test_of_exact_copies_a_date_in_the_name_counts_and_bytes_do_not(library, folder, recognizer, coffee):
+    files = {"a.jpg": jpeg(coffee, taken="2023:07:01 10:30:00"), "IMG_20230701_103000.jpg": jpeg(coffee)}
+    keep, why, _ = kept(library, folder, recognizer, files)
+    assert (keep, why) == ("IMG_20230701_103000.jpg", "its name says when it was taken")
+
+
+def test_a_copy_that_was_saved_again_joins_no_edited_picture(library, folder, recognizer, coffee):
+    edited = coffee.point(lambda value: min(255, int(value * 1.1)))
+    pictures = {"beach.jpg": coffee, "beach-edited.jpg": edited}
+    files = {name: jpeg(picture, taken="2023:07:01 10:30:00") for name, picture in pictures.items()}
+    files["backup_of_it.png"] = encoded(opened(io.BytesIO(files["beach.jpg"])))
+    keep, why, others = kept(library, folder, recognizer, files)
+    assert (keep, list(others)) == ("beach.jpg", ["backup_of_it.png"])
+    assert why == "the one that says when and by what it was taken"
+
+
+def test_the_one_that_says_when_it_was_taken_is_kept(library, folder, recognizer, coffee):
+    shot = jpeg(coffee, taken="2023:07:01 10:30:00", camera="")
+    again = encoded(opened(io.BytesIO(shot)))
+    keep, _, _ = kept(library, folder, recognizer, {"beach.jpg": shot, "backup.png": again})
+    assert keep == "beach.jpg"
+
+
+def test_films_in_two_places_are_exact_copies(library, folder, recognizer):
+    for name in ("a.mp4", "copy of a.mp4"):
+        video(folder / name, "red", "blue")
+    assert found(library, folder, recognizer) == {"a.mp4": {"copy of a.mp4": "exact"}}
+
+
+def test_where_nothing_may_be_written_pictures_are_compared_all_the_same(
+    library, folder, recognizer, coffee, monkeypatch
+):
+    files, made = {"a.jpg": jpeg(coffee), "b.jpg": jpeg(coffee, 40)}, tempfile.TemporaryFile
+
+    def beside(dir=None):
+        if dir:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return made()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", beside)
+    assert kept(library, folder, recognizer, files)[0] == "a.jpg"
+
+
+@pytest.mark.parametrize("full", [False, True], ids="read-only full".split())
+def test_where_pictures_cannot_be_put_aside_is_one_sentence(library, folder, recognizer, coffee, monkeypatch, full):
+    def beside(dir=None):
+        if full:
+            return open("/dev/full", "w+b", buffering=0)
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", beside)
+    with pytest.raises(CannotWrite, match=r"^Pictures cannot be put aside .*; TMPDIR names a folder\.$"):
+        kept(library, folder, recognizer, {"a.jpg": jpeg(coffee), "b.jpg": jpeg(coffee, 40)})

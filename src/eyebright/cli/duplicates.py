@@ -98,7 +98,7 @@ def command(
         for line in lines:
             click.echo(line)
     for path, why in found.skipped:
-        click.echo(f"not compared: {options.one_line(path)}: {why}", err=True)
+        click.echo(f"not compared: {shown(path)}: {why}", err=True)
     return 1 if found.skipped else 0
 
 
@@ -115,13 +115,20 @@ def script_of(groups: "Iterable[Group]", to: str | None) -> bytes:
     return os.fsencode(MOVE.format(count=len(moves), folder=where) + "".join(lines))
 
 
+def shown(path: str) -> str:
+    """A path as one line of text; the script and the list have its own bytes."""
+    from eyebright.recognize.sources import name_of
+
+    return options.one_line(name_of(path))
+
+
 def said(found: "Found") -> list[str]:
     lines: list[str] = []
     for group in found.groups:
-        lines.append(f"keep       {options.one_line(group.keep.path)}  ({group.why})")
+        lines.append(f"keep       {shown(group.keep.path)}  ({group.why})")
         for other in group.others:
             how = ", ".join(other.how) or "another shot"
-            lines.append(f"  {'' if other.spare else 'look at '}{options.one_line(other.file.path)}  ({how})")
+            lines.append(f"  {'' if other.spare else 'look at '}{shown(other.file.path)}  ({how})")
     copies = sum(len(group.others) for group in found.groups if group.kind == "copies")
     shots = sum(len(group.others) for group in found.groups if group.kind == "burst")
     lines.append(
@@ -135,10 +142,9 @@ def said(found: "Found") -> list[str]:
 def as_json(group: "Group") -> dict[str, Any]:
     return {
         "kind": group.kind,
-        "keep": options.one_line(group.keep.path),
+        "keep": shown(group.keep.path),
         "why": group.why,
         "others": [
-            {"source": options.one_line(other.file.path), "how": list(other.how), "spare": other.spare}
-            for other in group.others
+            {"source": shown(other.file.path), "how": list(other.how), "spare": other.spare} for other in group.others
         ],
     }

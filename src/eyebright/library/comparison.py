@@ -5,7 +5,9 @@ numbered in the order of their ids, as in likenesses.py; such a number is called
 """
 
 import math
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from eyebright import images
-from eyebright.errors import BadPicture
+from eyebright.errors import BadPicture, CannotWrite
 from eyebright.library import placement
 from eyebright.library.database import Library
 from eyebright.library.likenesses import Likely
@@ -45,14 +47,44 @@ class File(NamedTuple):
     taken: str
     stack: int
     """The first photo of its stack, or itself."""
+    sidecar: bool
+    words: frozenset[tuple[str, str]]
+    """Kind and value of what it and its sidecar say."""
 
     @property
     def pixels(self) -> int:
         return self.width * self.height
 
+    def says_more(self, than: "File") -> bool:
+        """Whether words of a person would go with it."""
+        return bool(self.words - than.words) or (self.sidecar and not than.sidecar)
+
     @property
     def raw(self) -> bool:
         return self.path.lower().endswith(RAW)
+
+
+@contextmanager
+def shelf(library: Library) -> Iterator[BinaryIO]:
+    """A file without a name beside the library or, where nothing may be written there, where the system has such files.
+
+    Raises CannotWrite.
+    """
+    with ExitStack() as open_files:
+        try:
+            try:
+                file = open_files.enter_context(tempfile.TemporaryFile(dir=library.folder))
+            except OSError:
+                file = open_files.enter_context(tempfile.TemporaryFile())
+        except OSError as error:
+            raise unwritable(error) from None
+        yield file
+
+
+def unwritable(error: OSError) -> CannotWrite:
+    return CannotWrite(
+        f"Pictures cannot be put aside to be compared: {(error.strerror or str(error)).lower()}; TMPDIR names a folder."
+    )
 
 
 def opened(file: File, shorter: int, skipped: Skipped) -> Image.Image | None:
@@ -121,13 +153,20 @@ class Comparison:
         for number, (place, pixels) in enumerate(zip(wanted, seen, strict=True), 1):
             if pixels is not None:
                 self.shelved[place] = self.shelf.tell(), pixels.shape
-                self.shelf.write(pixels.tobytes())
+                self.put(pixels.tobytes())
             tell(number, total)
         for number, (first, second, forms) in enumerate(zip(*pairs, strict=True), len(wanted) + 1):
             found = self.placed(int(first), int(second), [form for form in range(FORMS) if forms >> form & 1])
             if found:
                 self.same[int(first), int(second)] = found
             tell(number, total)
+
+    def put(self, pixels: bytes) -> None:
+        try:
+            self.shelf.write(pixels)
+            self.shelf.flush()  # what does not fit on a disk is told here, not when it is read
+        except OSError as error:
+            raise unwritable(error) from None
 
     def shrunk(self, place: int) -> NDArray[np.uint8] | None:
         picture = opened(self.files[place], placement.SIDE, self.skipped)

@@ -9,34 +9,26 @@ the same never comes back; what a person called the same needs no proof. Nothing
 
 import os
 import stat
-import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from eyebright.library import shots
-from eyebright.library.comparison import Comparison, File, Skipped, Tell, opened
+from eyebright.library.comparison import Comparison, File, Skipped, Tell, opened, shelf
 from eyebright.library.database import Library, text_of
+from eyebright.library.keeping import Known, Look, best, look
 from eyebright.library.likenesses import likely
 from eyebright.library.placement import Placed
 
 How = Literal[
-    "exact", "re-encoded", "resized", "cropped", "shows more", "rotated", "turned", "mirrored", "changed", "you said so"
+    "exact", "re-encoded", "resized", "larger", "cropped", "shows more", "rotated", "turned", "mirrored",
+    "changed", "you said so", "words of its own",
 ]  # fmt: skip
 CROPPED, RESIZED = 0.95, 1.03
 """Share that is left of what was cropped, at most, and how many times as large what was resized is, at least."""
-REASONS: dict[str, tuple[float, Callable[[File, Mapping[int, int]], float]]] = {
-    "the largest, {0.width} x {0.height}": (0.97, lambda file, plain: file.pixels),
-    "the one that says when and by what it was taken": (1, lambda file, plain: bool(file.camera and file.taken)),
-    "the one that most are like": (0.7, lambda file, plain: plain[file.photo]),
-    "the least compressed, {0.size:,} bytes": (0.97, lambda file, plain: file.size),
-    "the shortest name": (1, lambda file, plain: -len(os.path.basename(file.path))),
-}
-"""Why a file is the one to keep, the first that tells it from others: what must be high, and which share of the best is
-as good."""
 
 
 class Other(NamedTuple):
@@ -48,8 +40,11 @@ class Other(NamedTuple):
 
     @property
     def spare(self) -> bool:
-        """Whether all that it shows was seen to be in the one to keep."""
-        return not {"shows more", "you said so"}.intersection(self.how)
+        """Whether all that it shows and says was seen to be in the one to keep.
+
+        What was changed may be a person's note, and nobody knows which of the two is the clean one.
+        """
+        return not {"larger", "shows more", "changed", "you said so", "words of its own"}.intersection(self.how)
 
 
 class Group(NamedTuple):
@@ -75,31 +70,36 @@ def find(library: Library, *, bursts: bool = False, threads: int = 0, tell: Tell
     `tell` hears how many of how many pictures and pairs were looked at. Raises CannotWrite, BadRequest.
     """
     found = Found()
-    files = there(library, found.skipped)
-    with tempfile.TemporaryFile(dir=library.folder) as shelf:
-        comparison = Comparison(library, files, shelf, found.skipped)
+    files = there(library, "picture", found.skipped)
+    with shelf(library) as pixels:
+        comparison = Comparison(library, files, pixels, found.skipped)
         comparison.run(likely(library, np.array(sorted(files), np.int64)), threads or os.cpu_count() or 1, tell)
         found.groups += groups(files, comparison)
+    found.groups += films(there(library, "video", found.skipped))
     if bursts:
         found.groups += best_shots(library, files, found.skipped)
     found.groups.sort(key=lambda group: (group.kind == "burst", group.keep.path))
     return found
 
 
-def there(library: Library, skipped: Skipped) -> dict[int, list[File]]:
+def there(library: Library, kind: str, skipped: Skipped) -> dict[int, list[File]]:
     """By photo, the files that are there and as they were when they were indexed; links to files are none.
 
     A file that has several paths, by hard links or mounts, is no copy of itself: moved away, it may be gone from all.
     """
+    words: dict[int, set[tuple[str, str]]] = defaultdict(set)
+    for file, *said in library.rows("SELECT file, kind, value FROM word"):
+        words[file].add(tuple(said))
     files: dict[int, list[File]] = defaultdict(list)
     met: set[tuple[int, int, int]] = set()
     rows = library.rows(
-        "SELECT changed, path, photo.id, identity, size, coalesce(width, 0), coalesce(height, 0), "
-        "coalesce(camera, ''), coalesce(taken, ''), coalesce(stack, photo.id) "
-        "FROM file JOIN photo ON photo.id = file.photo WHERE NOT gone AND kind = 'picture' ORDER BY path"
+        "SELECT file.id, changed, path, photo.id, identity, size, coalesce(width, 0), coalesce(height, 0), "
+        "coalesce(camera, ''), coalesce(taken, ''), coalesce(stack, photo.id), sidecar "
+        "FROM file JOIN photo ON photo.id = file.photo WHERE NOT gone AND kind = ? ORDER BY path",
+        kind,
     )
-    for changed, *values in rows:
-        file = File(*values)
+    for number, changed, *values, sidecar in rows:
+        file = File(*(*values, bool(sidecar), frozenset(words[number])))
         try:
             status = os.lstat(text_of(file.path))
         except OSError as error:
@@ -118,6 +118,7 @@ def there(library: Library, skipped: Skipped) -> dict[int, list[File]]:
 def groups(files: dict[int, list[File]], comparison: Comparison) -> Iterator[Group]:
     """One to keep, and what is the same as it; of what is left of those that are alike, again."""
     photos = sorted(files)
+    stacks = comparison.open.stacks.tolist()
     alike: dict[int, set[int]] = defaultdict(set)
     said: dict[int, set[int]] = defaultdict(set)
     parted: dict[int, set[int]] = defaultdict(set)
@@ -129,25 +130,59 @@ def groups(files: dict[int, list[File]], comparison: Comparison) -> Iterator[Gro
             join(said, one, other)
         else:
             join(parted, one, other)
-    plain = Counter(photos[place] for pair, placed in comparison.same.items() if placed.plain for place in pair)
+    heads = {place for place, photo in enumerate(photos) if stacks[place] == photo}
+    plain = Counter(
+        photos[place]
+        for pair, placed in comparison.same.items()
+        if placed.plain and heads.issuperset(pair)
+        for place in pair
+    )
     done: set[int] = set()
     for begun in sorted({*alike, *(place for place, photo in enumerate(photos) if len(files[photo]) > 1)}):
         some = reached({begun}, alike) - done
         done |= some
         while some:
-            keep, why = best([file for place in some for file in files[photos[place]]], plain)
+            seen = {place for place in some if alike[place] - said[place]} or some
+            seen = seen & heads or seen  # what was edited is not the original
+            keep, why = kept([file for place in seen for file in files[photos[place]]], plain)
             first = int(np.searchsorted(photos, keep.photo))
-            others = [Other(file, ("exact",)) for file in files[keep.photo] if file != keep]
+            others = exact_copies(keep, files)
             placed = {place: comparison.between(first, place) for place in some - {first}}
             same = reached({first, *(place for place, found in placed.items() if found)}, said) & some
             mine = {first}
-            for place in sorted(same - mine):
-                if not parted[place] & mine:
+            for place in sorted(same - mine, key=lambda place: (stacks[place] != photos[place], place)):
+                forms = {stacks[one] for one in mine - said[place]}  # an edited picture is no copy of what it was
+                if not parted[place] & mine and stacks[place] not in forms:
                     mine.add(place)
                     others += [Other(file, how(keep, file, placed[place])) for file in files[photos[place]]]
             some -= mine
             if others:
                 yield Group("copies", keep, why, others)
+
+
+def films(files: dict[int, list[File]]) -> Iterator[Group]:
+    """Those that lie in several places; nothing else is known of two films."""
+    for some in files.values():
+        if len(some) > 1:
+            keep, why = kept(some, {})
+            yield Group("copies", keep, why, exact_copies(keep, files))
+
+
+def exact_copies(keep: File, files: Mapping[int, list[File]]) -> list[Other]:
+    return [Other(file, ("exact", *own_words(keep, file))) for file in files[keep.photo] if file != keep]
+
+
+def kept(files: Sequence[File], plain: Mapping[int, int]) -> tuple[File, str]:
+    """The one to keep, and why; several photos are looked at again, whole."""
+    first = {file.photo: file for file in files}
+    sizes = {photo: max(file.size for file in files if file.photo == photo) for photo in first}
+    looks: dict[int, Look] = {}
+    if len(first) > 1:
+        longer = max(max(file.width, file.height) for file in files)
+        for photo, file in first.items():
+            if picture := opened(file, max(file.width, file.height), []):
+                looks[photo] = look(picture, longer)
+    return best(files, Known(sizes, looks, plain))
 
 
 def join(pairs: dict[int, set[int]], one: int, other: int) -> None:
@@ -168,33 +203,25 @@ def reached(begun: set[int], pairs: dict[int, set[int]]) -> set[int]:
 def how(keep: File, other: File, placed: Placed | None) -> tuple[How, ...]:
     """What makes one file another than the one to keep."""
     if placed is None:
-        return ("you said so",)
+        return ("you said so", *own_words(keep, other))
     larger = (keep.pixels * placed.of_first) / max(other.pixels * placed.of_second, 1)
+    finer = larger**0.5 <= 1 / RESIZED and other.pixels > keep.pixels
     facts: dict[How, bool] = {
         "mirrored": placed.mirrored,
         "turned": placed.turned,
         "rotated": placed.rotated,
         "cropped": placed.of_first < CROPPED,
         "shows more": placed.of_second < CROPPED,
-        "resized": not 1 / RESIZED < larger**0.5 < RESIZED,
+        "larger": finer,
+        "resized": not finer and not 1 / RESIZED < larger**0.5 < RESIZED,
         "changed": placed.written,
     }
-    return tuple(word for word, true in facts.items() if true) or ("re-encoded",)
+    seen: tuple[How, ...] = tuple(word for word, true in facts.items() if true) or ("re-encoded",)
+    return *seen, *own_words(keep, other)
 
 
-def best(files: Sequence[File], plain: Mapping[int, int]) -> tuple[File, str]:
-    """The one to keep, and what speaks for it.
-
-    `plain`: of each photo, how many others differ from it in size, compression and edges only.
-    """
-    left, why = list(files), ""
-    for reason, (share, worth) in REASONS.items():
-        values = [worth(file, plain) for file in left]
-        chosen = [file for file, value in zip(left, values, strict=True) if value >= share * max(values)]
-        if len(chosen) < len(left):
-            left, why = chosen, why or reason
-    first = min(left, key=lambda file: file.path)
-    return first, (why or "the first by name").format(first)
+def own_words(keep: File, other: File) -> tuple[How, ...]:
+    return ("words of its own",) if other.says_more(keep) else ()
 
 
 def best_shots(library: Library, files: dict[int, list[File]], skipped: Skipped) -> Iterator[Group]:
