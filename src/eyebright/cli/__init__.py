@@ -124,7 +124,8 @@ def run(arguments: list[str]) -> int:
         error.show()
         return 2
     except click.ClickException as error:
-        asked = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "eyebright"
+        verb = next((f" {word}" for word in arguments[:1] if word in VERBS), "")
+        asked = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else f"eyebright{verb}"
         click.echo(f"eyebright: {error.format_message().rstrip('.')}; see {asked} --help.", err=True)
         return 2
     except (KeyboardInterrupt, click.Abort):

@@ -7,6 +7,7 @@ import click
 
 from eyebright.cli import options
 from eyebright.cli.options import counted
+from eyebright.cli.search_answers import name_of
 from eyebright.errors import BadRequest, CannotWrite
 
 
@@ -46,7 +47,8 @@ def status(folder: str = "", unreadable: bool = False, form: str = "text") -> in
             return 0
         found = known(library)
     if form == "json":
-        click.echo(json.dumps(found, ensure_ascii=False))
+        named = {"path": name_of(str(found["path"])), "folders": list(map(name_of, found["folders"]))}
+        click.echo(json.dumps({**found, **named}, ensure_ascii=False))
         return 0
     click.echo(
         f"{options.one_line(str(found['path']))}: {counted(found['photos'], 'photo')} and "
@@ -67,7 +69,7 @@ def status(folder: str = "", unreadable: bool = False, form: str = "text") -> in
     return 0
 
 
-@command.command()
+@command.command(short_help="Check that the library is sound.")
 @options.library
 def check(folder: str) -> int:
     """Check that the library is sound: its pages, its references, and that what holds follows from the log.
@@ -115,7 +117,7 @@ def backup(folder: str, output: Path, force: bool) -> int:
     return 0
 
 
-@command.command()
+@command.command(short_help="Write all that was said of photos, as JSON lines.")
 @options.library
 @options.output(help="Write to this file instead of the screen.")
 @options.force
@@ -139,7 +141,7 @@ def export(folder: str, output: Path | None, force: bool) -> int:
     return 0
 
 
-@command.command()
+@command.command(short_help="Add what was said elsewhere.")
 @click.argument("log", type=click.Path(readable=False))
 @options.library
 def merge(log: str, folder: str) -> int:
