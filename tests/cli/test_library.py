@@ -61,6 +61,7 @@ def test_albums_are_said_like_all_else(family):
     family("correct", "holiday/red.png", "holiday/blue.png", "--in", "Brittany 2023")
     family("correct", "holiday/red.png", "--out", "Brittany 2023")
     assert "album     Brittany 2023" in family("history", "holiday/blue.png").out
+    assert "album   Brittany 2023: 1 photo" in family("library", "status").out
     assert "album     " not in family("history", "holiday/red.png").out
 
 

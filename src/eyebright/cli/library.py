@@ -42,8 +42,9 @@ def status(folder: str = "", unreadable: bool = False, form: str = "text") -> in
     with Library(folder) as library:
         if unreadable:
             for path, why in library.rows("SELECT path, error FROM file WHERE error != '' AND NOT gone ORDER BY path"):
-                row = {"source": options.one_line(path), "message": why}
-                click.echo(json.dumps(row, ensure_ascii=False) if form == "json" else ": ".join(row.values()))
+                row = {"source": name_of(path), "message": why}
+                text = ": ".join(map(options.one_line, row.values()))
+                click.echo(json.dumps(row, ensure_ascii=False) if form == "json" else text)
             return 0
         found = known(library)
     if form == "json":
@@ -62,6 +63,8 @@ def status(folder: str = "", unreadable: bool = False, form: str = "text") -> in
         click.echo(f"folder  {options.one_line(path)}")
     for name, photos in found["models"]:
         click.echo(f"model   {options.one_line(name)}: {counted(photos, 'photo')}")
+    for name, photos in found["albums"]:
+        click.echo(f"album   {options.one_line(name)}: {counted(photos, 'photo')}")
     for name in found["taught"]:
         click.echo(f"label   {options.one_line(name)}")
     if found["items"]:

@@ -155,6 +155,9 @@ def status(library: Library) -> dict[str, Any]:
             "WHERE id NOT IN (SELECT model FROM taught)"
         ).fetchall(),
         "taught": [name for (name,) in library.rows("SELECT name FROM model JOIN taught ON model = id ORDER BY name")],
+        "albums": library.rows(
+            "SELECT label, count(*) FROM said WHERE kind = 'album' AND holds GROUP BY label ORDER BY label"
+        ).fetchall(),
         "items": count("item"),
         "items_without_picture": count(f"item WHERE photo IS NULL OR photo NOT IN ({there} AND photo IS NOT NULL)"),
     }
