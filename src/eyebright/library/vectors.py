@@ -95,24 +95,21 @@ class Vectors:
         wanted = max(CANDIDATES, 2 * count)
         while True:
             ids = ",".join(map(str, self.scan.candidates(query, wanted).tolist()))
-            met = self.library.value(f"SELECT count(DISTINCT photo) FROM embedding WHERE id IN ({ids})")
-            if int(str(met)) >= count or wanted >= self.count:
-                where = f"id IN ({ids}) OR (model = ? AND id > ?)"
-                return self.best(query, count, where, self.model, self.scan.newest)
+            found = self.best(query, count, f"id IN ({ids})")
+            if len(found) == count or wanted >= self.count:
+                new = self.best(query, count, "model = ? AND id > ?", self.model, self.scan.newest)
+                return nearest_of([*found, *new], count)
             wanted *= 8  # the frames of films were all that came
 
     def best(self, query: Floats, count: int, where: str, *values: object) -> list[Near]:
         """The photos nearest to a query among some rows, each by the nearest of its embeddings."""
-        best: dict[int, Near] = {}
+        best: list[Near] = []
         for found, times, vectors in self.read(where, *values):
             scores = np.clip(vectors.astype(np.float32) @ query, -1, 1)  # 16 bits make them a little too long
             order = np.argsort(-scores, kind="stable")
             first = np.sort(np.unique(found[order], return_index=True)[1])[:count]
-            for at in order[first].tolist():
-                near = Near(int(found[at]), float(scores[at]), float(times[at]))
-                if near.photo not in best or best[near.photo].score < near.score:
-                    best[near.photo] = near
-        return sorted(best.values(), key=lambda near: (-near.score, near.photo))[:count]
+            best += [Near(int(found[at]), float(scores[at]), float(times[at])) for at in order[first].tolist()]
+        return nearest_of(best, count)
 
     def read(self, where: str, *values: object) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[np.float16]]]:
         """(photos, times, vectors (n, D)) of rows, some at a time."""
@@ -120,6 +117,14 @@ class Vectors:
         while some := rows.fetchmany(AT_ONCE):
             photos, times, blobs = zip(*some, strict=True)
             yield np.array(photos), np.array(times), np.frombuffer(b"".join(blobs), np.float16).reshape(len(some), -1)
+
+
+def nearest_of(some: list[Near], count: int) -> list[Near]:
+    """The nearest photos, each once, where it is nearest."""
+    best: dict[int, Near] = {}
+    for near in sorted(some, key=lambda near: (-near.score, near.photo)):
+        best.setdefault(near.photo, near)
+    return list(best.values())[:count]
 
 
 class Scan:
