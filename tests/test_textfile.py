@@ -19,6 +19,7 @@ from eyebright import textfile, trial
 from eyebright.errors import BadModelFile, BadRequest, EyebrightError, MissingExtra
 from eyebright.textfile import KEY, TOKENIZER, GoldenText, TextMetadata
 from eyebright.texttower import TextTower, open_tested
+from eyebright.texttower import told as told_of
 
 TOLD = TextMetadata(1, "colors", "family", "text_embeds", 12)
 TOKENS = json.dumps(two_towers.tokenizer()).encode()
@@ -147,3 +148,18 @@ def test_a_damaged_file_is_read_or_refused(at, byte):
 
 
 DAMAGED = made()
+
+
+@pytest.mark.parametrize("charsmap", ["AAAA", "AAAAAAAA"], ids=["as it is read", "as it reads"])
+def test_a_tokenizer_that_makes_its_library_panic_is_a_sentence(charsmap):
+    """What a panic becomes in Python is no Exception."""
+    hostile = two_towers.tokenizer() | {"normalizer": {"type": "Precompiled", "precompiled_charsmap": charsmap}}
+    file = textfile.from_bytes(made(json.dumps(hostile).encode()))
+    with pytest.raises(BadModelFile, match="its tokenizer cannot"):
+        TextTower(file).embed(["red"])
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_stop_is_not_taken_for_a_panic(stop):
+    with pytest.raises(stop), told_of("a tokenizer"):
+        raise stop

@@ -137,7 +137,7 @@ def _check_contract(inputs: list[str], outputs: tuple[str, ...], path: str) -> N
         )
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What a library says of its own failure, in one line."""
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__

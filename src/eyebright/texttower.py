@@ -5,7 +5,8 @@ text -> tokens, cut or filled to the context -> graph -> unit vector (D,)
 Each text goes alone, so that no text changes another one's embedding and nothing is filled that need not be.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -60,10 +61,8 @@ class TextTower:
             text.encode()
         except UnicodeEncodeError:
             raise BadRequest("this is no text: it has characters that do not exist.") from None
-        try:
+        with told(f"{self.path}: its tokenizer cannot read this text"):
             ids: list[int] = self._tokenizer.encode(text).ids
-        except Exception as error:
-            raise BadModelFile(f"{self.path}: its tokenizer cannot read this text: {first_line(error)}.") from None
         return ids
 
     def _embed(self, text: str) -> Floats:
@@ -99,13 +98,22 @@ def open_tested(file: TextFile, threads: int = 1) -> TextTower:
 def tokenizer_of(file: TextFile) -> Any:
     """The tokenizer in a text file, which cuts texts to its context. Raises BadModelFile, MissingExtra."""
     library = tokenizers()
-    try:
+    with told(f"{file.path}: its tokenizer cannot be used"):
         made = library.Tokenizer.from_str(file.tokenizer.decode())
         made.no_padding()
         made.enable_truncation(file.metadata.context)
-    except Exception as error:  # the library raises plain exceptions
-        raise BadModelFile(f"{file.path}: its tokenizer cannot be used: {first_line(error)}.") from None
     return made
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Whatever the library of tokenizers raises, as a BadModelFile."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # Rust's, which is none
+            raise
+        raise BadModelFile(f"{what}: {first_line(error)}.") from None
 
 
 def tokenizers() -> Any:

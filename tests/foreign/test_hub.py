@@ -16,7 +16,7 @@ AT = "https://huggingface.co/Xenova/clip-vit-base-patch32/resolve/main/"
 
 
 class Answer(io.BytesIO):
-    def __init__(self, data: bytes, stated: int | None = None) -> None:
+    def __init__(self, data: bytes, stated: int | str | None = None) -> None:
         super().__init__(data)
         self.headers = Message()
         self.headers["Content-Length"] = str(len(data) if stated is None else stated)
@@ -64,6 +64,9 @@ def test_the_files_of_a_model_are_fetched_once(server: Server) -> None:
         (urllib.error.URLError("Name or service not known"), "with no network, name a folder that is here"),
         (TimeoutError("timed out"), "timed out"),
         (Answer(b"ab", 5), "broke off after 2 of 5 bytes"),
+        (Answer(b"ab", "abc"), "the server says that it has 'abc' bytes"),
+        (Answer(b"ab", -2), "the server says that it has '-2' bytes"),
+        (Answer(b"ab", "9" * 5000), "the server says that it has '999"),
         (Answer(bytes(hub.MAX_JSON_BYTES + 1)), "has over 4,000,000 bytes"),
     ],
 )
@@ -75,6 +78,24 @@ def test_what_cannot_be_fetched_is_a_sentence(
         hub.fetched(NAME)
     assert sentence in str(refused.value)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+class Dripping(Answer):
+    """A byte a second, by a clock of its own."""
+
+    now_s = 0.0
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        self.now_s += 1
+        return super().read1(1)
+
+
+def test_a_server_that_drips_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No single wait is long, and all of them would take days."""
+    dripping = server.other["config.json"] = Dripping(bytes(1000))
+    monkeypatch.setattr(hub.time, "monotonic", lambda: dripping.now_s)
+    with pytest.raises(BadRequest, match="only 61 bytes in a minute"):
+        hub.fetched(NAME)
 
 
 def test_models_of_different_names_lie_apart(server: Server) -> None:

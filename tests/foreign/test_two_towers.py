@@ -1,5 +1,6 @@
 """A two-tower model becomes a model file and a text file of one family; what is none is one sentence."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import eyebright
 import two_towers
 from eyebright import cli, textfile
 from eyebright.foreign import Choices, wrap_towers
-from eyebright.foreign.export import padding_of, pictures_of
+from eyebright.foreign.export import CLIP_CONTEXT, context_of, padding_of, pictures_of
 from eyebright.modelfile import ModelFile, from_bytes
 from eyebright.texttower import TextTower
 from pictures import COLORS, plain
@@ -84,6 +85,11 @@ def test_a_text_is_filled_where_no_mask_hides_what_fills_it(tmp_path: Path) -> N
     for text in (plainly, masked, fixed):
         red = TextTower(text).embed("a red")[0]
         assert np.allclose(red, np.array([1.01, 0.01, 0.01]) / np.linalg.norm([1.01, 0.01, 0.01]), atol=1e-5)
+
+
+def test_a_filling_of_none_does_where_a_text_is_not_filled(tmp_path: Path) -> None:
+    said = {"config": {"text_config": {"pad_token_id": -1}}, "tokenizer_config": {}}
+    assert wrapped(tmp_path, **said)[1].metadata.padding is None
 
 
 def test_smaller_forms_of_the_graphs_do_where_the_plain_ones_are_missing(tmp_path: Path) -> None:
@@ -197,6 +203,26 @@ FOLDERS: dict[str, tuple[dict[str, Any], str]] = {
     "a size of nothing": ({"preprocessor_config": {"size": 0}}, "not what such exports have"),
     "two means": ({"preprocessor_config": {"image_mean": [1, 2]}}, "not what such exports have"),
     "an unknown resampling": ({"preprocessor_config": {"resample": 9}}, "not what such exports have"),
+    "a mean of 401 digits": ({"preprocessor_config": {"image_mean": [10**400] * 3}}, "not what such exports have"),
+    "a mean beyond all pictures": ({"preprocessor_config": {"image_mean": [1e300] * 3}}, "not what such exports have"),
+    "an endless std": ({"preprocessor_config": {"image_std": [float("inf")] * 3}}, "not what such exports have"),
+    "a size of 401 digits": ({"preprocessor_config": {"size": 10**400}}, "not what such exports have"),
+    "a size below nothing": ({"preprocessor_config": {"crop_size": -8}}, "not what such exports have"),
+    **{
+        f"filled with {number}": (
+            {"config": {"text_config": {"pad_token_id": number}}, "tokenizer_config": {}},
+            "not what such exports have",
+        )
+        for number in (float("inf"), float("nan"), 10**30, -7)
+    },
+    "filled with nothing": (
+        {
+            "config": {"text_config": {"pad_token_id": -1}},
+            "tokenizer_config": {},
+            "text_model": two_towers.text(masked=False),
+        },
+        "padding",
+    ),
     "a damaged tokenizer": ({"tokenizer": {"model": {"type": "Frob"}}}, "its tokenizer cannot be used"),
     "a tokenizer that is a list": ({"tokenizer": []}, "not what such exports have"),
     "two widths": ({"vision_model": two_towers.vision(width=5)}, "have 5 numbers, those of texts 3"),
@@ -241,6 +267,19 @@ def test_a_tokenizer_of_a_gigabyte_is_not_read(tmp_path: Path, capsys: pytest.Ca
         file.truncate(1 << 30)
     assert cli.run(["import", "--two-tower", str(folder), "-o", str(tmp_path / "new.onnx")]) == 2
     assert "tokenizer.json: over 40 MB" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = two_towers.write(tmp_path / "clip", tokenizer=None)
+    os.mkfifo(folder / "tokenizer.json")
+    assert cli.run(["import", "--two-tower", str(folder), "-o", str(tmp_path / "new.onnx")]) == 2
+    assert "tokenizer.json: not a regular file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [10**400, -5, 0.5, float("inf"), float("nan")])
+def test_a_context_that_cannot_be_is_not_believed(number: float) -> None:
+    assert context_of({}, {"model_max_length": number}) == CLIP_CONTEXT
 
 
 def test_no_such_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Who a picture is does not hang on what was written into its file since."""
 
+import hashlib
 import io
 import struct
 import zlib
@@ -68,6 +69,59 @@ def test_other_pixels_are_another_picture(form):
 
 def test_the_same_pixels_in_another_format_are_another_picture():
     assert of_picture(PNG) != of_picture(encoded(noise(), "TIFF"))
+
+
+def marked(jpeg, *adobe, jfif=False, names=None):
+    """Without the markers that it has, with an Adobe marker for each transform; its components may get other names."""
+    at = 2
+    while jpeg[at + 1] & 0xF0 == 0xE0:
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    bare = bytearray(jpeg[:2] + jpeg[at:])
+    if names:
+        frame, scan = bare.index(b"\xff\xc0"), bare.index(b"\xff\xda")
+        bare[frame + 10 : frame + 10 + 3 * len(names) : 3] = bare[scan + 5 : scan + 5 + 2 * len(names) : 2] = names
+    made = bytes(bare)
+    for transform in reversed(adobe):
+        made = with_segment(made, 0xEE, b"Adobe\0\x64\0\0\0\0" + bytes([transform]))
+    return with_segment(made, 0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0") if jfif else made
+
+
+GRAY, CMYK = (encoded(Image.fromarray(noise()).convert(mode), "JPEG") for mode in ("L", "CMYK"))
+MARKS = [(), (0,), (1,), (2,), (0, 1), (1, 0)]
+
+
+@pytest.mark.parametrize("names", [None, b"RGB"])
+def test_what_says_how_numbers_are_colors_is_the_picture(names):
+    """An Adobe or JFIF marker counts exactly where Pillow's decoder, libjpeg, shows other colors for it."""
+    files = [marked(JPEG, *adobe, jfif=jfif, names=names) for adobe in MARKS for jfif in (False, True)]
+    shown = [Image.open(io.BytesIO(file)).convert("RGB").tobytes() for file in files]
+    known = [of_picture(file) for file in files]
+    assert len({*shown}) == 2
+    assert [[one == other for other in known] for one in known] == [[one == other for other in shown] for one in shown]
+    assert known[0] == of_all_parts(files[0])
+
+
+def of_all_parts(jpeg):
+    """The identity as it was before markers counted: a photo without any keeps it."""
+    made = hashlib.blake2b(b"jpeg", digest_size=BYTES)
+    at = 2
+    while jpeg[at + 1] != 0xDA:
+        length = 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        made.update(length.to_bytes(8, "big") + jpeg[at : at + length])
+        at += length
+    made.update((len(jpeg) - 2 - at).to_bytes(8, "big") + jpeg[at:-2])
+    return made.digest()
+
+
+def test_of_four_colors_the_adobe_marker_and_its_transform_count():
+    """Many programs take the numbers for inverted only where it is there."""
+    plain, inverted, turned, as_well = (of_picture(marked(CMYK, *adobe)) for adobe in [(), (0,), (2,), (1,)])
+    assert len({plain, inverted, turned}) == 3
+    assert turned == as_well
+
+
+def test_of_gray_no_marker_counts():
+    assert len({of_picture(marked(GRAY, *adobe)) for adobe in MARKS}) == 1
 
 
 def test_a_picture_that_was_cut_short_has_an_identity_of_its_own():

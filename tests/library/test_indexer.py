@@ -1,5 +1,6 @@
 """Folders into a library: new, changed, moved, gone, broken, and what a person said of them."""
 
+import errno
 import inspect
 import os
 import shutil
@@ -11,7 +12,7 @@ from PIL import Image
 
 from eyebright import images
 from eyebright.errors import BadRequest, CannotWrite
-from eyebright.library import Library, decisions, indexer, walk
+from eyebright.library import Library, decisions, identity, indexer, walk
 from eyebright.library.decisions import Said
 from eyebright.library.indexer import alone, index
 from eyebright.library.photos import about, identity_of, status
@@ -253,6 +254,47 @@ def test_what_could_not_be_read_for_a_while_is_tried_again(library, photos, reco
         assert len(index(library, [photos], recognizer).unreadable) == 6
     assert index(library, [photos], recognizer).changed == 4
     assert names(library) == {"red.jpg", "green.jpg", "blue.jpg", "noise.png"}
+
+
+def test_a_file_that_is_cut_short_is_told_once(library, photos, recognizer):
+    """Decoders raise OSErrors, too, and another try would find the same."""
+    whole = encoded(noise(seed=1))
+    (photos / "short.png").write_bytes(whole[: len(whole) // 2])
+    assert str(photos / "short.png") in dict(index(library, [photos], recognizer).unreadable)
+    assert index(library, [photos], recognizer).unreadable == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_beside_a_photo_is_not_waited_for(library, photos, recognizer):
+    os.mkfifo(photos / "noise.png.xmp")
+    assert index(library, [photos], recognizer).new == 4
+
+
+def test_a_damaged_film_is_not_read_to_its_end(library, folder, recognizer, monkeypatch):
+    """Of 20 GB that takes minutes."""
+    pytest.importorskip("av")
+    video(folder / "day.mp4", "red", seconds_each=2)
+    (folder / "night.mp4").write_bytes((folder / "day.mp4").read_bytes()[:64] + bytes(100_000))
+    read = []
+    of_file = identity.of_file
+    monkeypatch.setattr(identity, "of_file", lambda file: read.append(file.name) or of_file(file))
+    done = index(library, [folder], recognizer)
+    assert [path for path, _ in done.unreadable] == [str(folder / "night.mp4")]
+    assert read == [str(folder / "day.mp4")]
+    assert index(library, [folder], recognizer).looked == 0
+
+
+def test_a_film_on_a_disk_that_fails_is_tried_again(library, folder, recognizer, monkeypatch):
+    pytest.importorskip("av")
+    video(folder / "day.mp4", "red", seconds_each=2)
+
+    def fails(file):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(identity, "of_file", fails)
+        assert index(library, [folder], recognizer).unreadable == [(str(folder / "day.mp4"), "input/output error.")]
+    assert index(library, [folder], recognizer).changed == 1
 
 
 def test_folders_deeper_than_calls_may_be(library, tmp_path, recognizer):

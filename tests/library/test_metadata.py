@@ -10,7 +10,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from eyebright import images
 from eyebright.library import metadata
-from eyebright.library.metadata import Metadata, moment, of_picture, xmp
+from eyebright.library.metadata import Metadata, from_name, moment, of_picture, xmp
 from pictures import encoded, plain
 
 HEAD = (
@@ -93,6 +93,22 @@ def test_the_date_of_a_sidecar_counts_where_exif_has_none():
 )
 def test_a_date_that_is_none(text):
     assert moment(text) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("1999123199.jpg", None),
+        ("20230701123.jpg", None),
+        ("19991231.jpg", "1999-12-31T12:00:00"),
+        ("PXL_20230701_103000123.jpg", "2023-07-01T10:30:00"),
+        ("20230701103000.jpg", "2023-07-01T10:30:00"),
+        ("202307011030001234.jpg", None),
+    ],
+)
+def test_a_number_that_begins_like_a_date_is_none(name, taken):
+    """After a time there may be milliseconds; a day is whole."""
+    assert from_name(name) == taken
 
 
 @pytest.mark.parametrize(

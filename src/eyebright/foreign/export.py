@@ -7,14 +7,14 @@ The layout of the exports that transformers.js runs. Not all of them have all ke
 """
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eyebright.errors import BadModelFile, BadRequest
+from eyebright.errors import BadModelFile, BadPicture, BadRequest
 from eyebright.foreign.choices import Interpolation, Three
+from eyebright.images import opened
 from eyebright.textfile import MAX_CONTEXT, MAX_TOKENIZER_BYTES
 
 VISION = ("vision_model.onnx", "vision_model_fp16.onnx")
@@ -32,6 +32,8 @@ RESAMPLE: dict[Any, Interpolation] = {
     **{name: name for name in ("nearest", "lanczos", "bilinear", "bicubic", "box")},
 }
 """Pillow's numbers, and names; 5, Hamming, is none of ours."""
+LARGEST = 1000
+"""Of a mean or std, in units of 0..1; real ones are below 1."""
 MAX_JSON_BYTES = 4_000_000
 Json = dict[str, Any]
 
@@ -79,7 +81,7 @@ def read_export(folder: Path) -> Export:
         pictures = pictures_of(said)
         context = context_of(config, tokens)
         padding = padding_of(config, tokens, json.loads(tokenizer))
-    except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+    except (TypeError, ValueError, OverflowError, KeyError, AttributeError, RecursionError):
         raise BadModelFile(f"{folder}: its configuration files are not what such exports have.") from None
     name = str(config.get("_name_or_path"))
     name = name if re.fullmatch(r"[\w.-]{1,100}/[\w.-]{1,100}", name) else folder.resolve().name[:200]
@@ -117,7 +119,7 @@ def context_of(config: Json, tokens: Json) -> int:
     64
     """
     stated = [tokens.get("model_max_length"), (config.get("text_config") or {}).get("max_position_embeddings")]
-    known = [int(one) for one in stated if one is not None and 0 < one <= MAX_CONTEXT]
+    known = [int(one) for one in stated if one is not None and 1 <= one <= MAX_CONTEXT]
     return min(known, default=CLIP_CONTEXT)
 
 
@@ -132,9 +134,16 @@ def padding_of(config: Json, tokens: Json, tokenizer: Json) -> int:
             vocabulary = {one[0]: at for at, one in enumerate(vocabulary)}
         found = added.get(token, vocabulary.get(token))
         if found is not None:
-            return int(found)
+            return _id(found)
     stated = (config.get("text_config") or {}).get("pad_token_id")
-    return int(stated if stated is not None else (tokenizer.get("padding") or {}).get("pad_id", 0))
+    return _id(stated if stated is not None else (tokenizer.get("padding") or {}).get("pad_id", 0))
+
+
+def _id(value: Any) -> int:
+    """The number of a token; -1 says that there is none, which does where no text is filled."""
+    if not -1 <= value < 2**31:
+        raise ValueError
+    return int(value)
 
 
 def _side(value: Any) -> int:
@@ -150,7 +159,7 @@ def _side(value: Any) -> int:
 
 def _three(values: Any) -> Three:
     first, second, third = (float(value) for value in values)
-    if not all(map(math.isfinite, (first, second, third))):
+    if not max(abs(first), abs(second), abs(third)) <= LARGEST:  # nor what is no number
         raise ValueError
     return first, second, third
 
@@ -175,10 +184,12 @@ def _json(path: Path) -> Json:
 
 def _bytes(path: Path, limit: int) -> bytes:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             data = file.read(limit + 1)
     except OSError as error:
         raise BadRequest(f"{path}: {(error.strerror or str(error)).lower()}.") from None
+    except BadPicture as error:
+        raise BadRequest(f"{path}: {error}") from None
     if len(data) > limit:
         raise BadModelFile(f"{path}: over {limit // 10**6} MB.")
     return data

@@ -6,7 +6,8 @@ Each file is bounded, written beside its place and renamed; what is there alread
 import contextlib
 import os
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ HOST = "https://huggingface.co"
 PREFIX = "hf:"
 TIMEOUT_S = 30
 """Without a byte."""
+MINUTE_S, LEAST_BYTES = 60, 100_000
+"""In each minute so many bytes come, or it is given up."""
 AT_ONCE = 1 << 20
 FILES = {
     "config.json": MAX_JSON_BYTES,
@@ -70,8 +73,10 @@ def fetch(opener: Any, url: str, path: Path, limit: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with opener.open(url, timeout=TIMEOUT_S) as answer, beside.open("wb") as file:
             stated = answer.headers.get("Content-Length")
+            if stated is not None and not re.fullmatch(r"\d{1,18}", stated, re.ASCII):
+                raise BadRequest(f"{url} cannot be fetched: the server says that it has {stated[:40]!r} bytes.")
             got = 0
-            while some := answer.read(AT_ONCE):
+            for some in pieces(answer):
                 got += len(some)
                 if got > limit:
                     raise BadRequest(f"{url} has over {limit:,} bytes, which is not read.")
@@ -92,6 +97,18 @@ def fetch(opener: Any, url: str, path: Path, limit: int) -> None:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def pieces(answer: Any) -> Iterator[bytes]:
+    """The bytes of an answer as they come. Raises TimeoutError where they drip."""
+    began, got = time.monotonic(), 0
+    while some := answer.read1(AT_ONCE):  # `read` would wait for all of them
+        yield some
+        got += len(some)
+        if time.monotonic() - began > MINUTE_S:
+            if got < LEAST_BYTES:
+                raise TimeoutError(f"only {got:,} bytes in a minute")
+            began, got = time.monotonic(), 0
 
 
 def https_only() -> Any:

@@ -22,6 +22,8 @@ _PARTS = 100_000
 _PNG = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"acTL", b"fcTL", b"fdAT"}
 _WEBP = {b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"}
 """VP8X is left out: it says whether there is metadata."""
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+"""Markers of a JPEG that its size and its components follow."""
 _SAID = {b"Exif", b"mime", b"uri "}
 """Kinds of items in HEIF that are words and not pixels."""
 
@@ -62,8 +64,22 @@ def of_file(file: BinaryIO) -> bytes:
 
 
 def _jpeg(data: bytes) -> Iterator[Part]:
-    """Tables, headers and scans up to the first end of an image; no APPn, no comment, no trailer."""
-    view, at = memoryview(data), 2
+    """Tables, headers and scans up to the first end of an image; no comment, no trailer, and of APPn the colors."""
+    view = memoryview(data)
+    head: list[tuple[int, Part]] | None = []
+    for marker, at, end in _segments(data):
+        if marker == 0xDA and head is not None:
+            yield from _colors(head)
+            head = None  # a decoder knows the colors by now
+        if head is not None:
+            head.append((marker, view[at + 4 : end]))
+        if not 0xE0 <= marker <= 0xEF and marker != 0xFE:
+            yield view[at:end]
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, where it stands, where the next one stands) up to the first end of an image; a scan with its pixels."""
+    at = 2
     for _ in range(_PARTS):
         if at >= len(data):
             return  # cut short, and still this picture
@@ -83,10 +99,26 @@ def _jpeg(data: bytes) -> Iterator[Part]:
             raise Odd
         if marker == 0xDA:
             end = _scan_ends(data, end)
-        if not 0xE0 <= marker <= 0xEF and marker != 0xFE:
-            yield view[at:end]
+        yield marker, at, end
         at = end
     raise Odd
+
+
+def _colors(head: list[tuple[int, Part]]) -> Iterator[bytes]:
+    """What colors the components are, where JFIF and Adobe markers say other ones than a decoder would take them for.
+
+    As libjpeg does it (default_decompress_parms). Nothing for an ordinary photo, be these markers there or not.
+    """
+    names = next((bytes(body[6::3]) for marker, body in reversed(head) if marker in _FRAMES), b"")
+    jfif = any(marker == 0xE0 and body[:5] == b"JFIF\0" and len(body) >= 14 for marker, body in head)
+    adobe = [body[11] for marker, body in head if marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12]
+    if len(names) == 4 and adobe:  # inverted, in most programs, only where it says Adobe
+        yield b"YCCK" if adobe[-1] else b"CMYK"
+    if len(names) == 3:
+        usual = names == b"RGB"
+        plain = not jfif and (adobe[-1] == 0 if adobe else usual)
+        if plain != usual:
+            yield b"RGB" if plain else b"YCC"
 
 
 def _scan_ends(data: bytes, at: int) -> int:

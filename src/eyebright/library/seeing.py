@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from collections.abc import Set as Known
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ class Eyes:
             except MissingExtra:
                 one.error = SKIPPED
             except EyebrightError as error:
-                one.error, one.passing = str(error), isinstance(error.__context__, OSError)
+                one.error, one.passing = str(error), of_system(error.__context__)
             looked.append(one)
         for at in range(0, len(waiting), TOGETHER):
             self.ask(waiting[at : at + TOGETHER])
@@ -117,23 +118,19 @@ class Eyes:
         return bool(one.format) or one.found.path.lower().endswith((*NAMES, *RAW))
 
     def film(self, one: Looked) -> list[tuple[float, Pixels]]:
+        """As `see`; what cannot be played is found before all of it is read for its identity."""
         one.kind = "video"
-        try:
-            with open(one.found.path, "rb") as file:
-                one.identity = identity.of_file(file)
-        except OSError as error:  # it went, or its disk did, while we looked
-            raise BadPicture(f"{(error.strerror or str(error)).lower()}.") from None
+        playing = frames(Path(one.found.path), EVERY, self.shorter)
+        first = next(playing)
+        one.identity = of_film(one.found.path)
         if one.identity in self.met:
             return []
-        pixels: list[tuple[float, Pixels]] = []
-        for time_s, picture in frames(Path(one.found.path), EVERY, self.shorter):
-            if len(pixels) == MOST_FRAMES:
-                break
-            if not pixels:
-                one.size = picture.size
-                one.look = appearance.look(picture).tobytes()
-            pixels.append((time_s, fit(picture, self.spec, self.recognizer.size)))
-        return pixels
+        one.size = first[1].size
+        one.look = appearance.look(first[1]).tobytes()
+        return [
+            (time_s, fit(picture, self.spec, self.recognizer.size))
+            for time_s, picture in islice(chain([first], playing), MOST_FRAMES)
+        ]
 
     def describe(self, one: Looked, picture: Image.Image) -> None:
         """What does not need the network."""
@@ -150,13 +147,27 @@ class Eyes:
             one.embeddings.append((time_s, unit(vector).astype(np.float16)))
 
 
+def of_film(path: str) -> bytes:
+    """The identity of a film. Raises BadPicture."""
+    try:
+        with images.opened(path) as file:
+            return identity.of_file(file)
+    except OSError as error:  # it went, or its disk did, while we looked
+        raise BadPicture(f"{(error.strerror or str(error)).lower()}.") from None
+
+
+def of_system(cause: BaseException | None) -> bool:
+    """Whether a file could not be read, whatever is in it; decoders' own errors are OSErrors, too."""
+    return isinstance(cause, OSError) and cause.errno is not None and type(cause).__module__ == "builtins"
+
+
 def sidecar(found: Found) -> bytes:
     """What lies beside a picture; nothing where it cannot be read, or is too large to be one."""
     if not found.sidecar:
         return b""
     try:
-        with open(found.sidecar, "rb") as file:
+        with images.opened(found.sidecar) as file:
             text = file.read(metadata.XMP_BYTES + 1)
-    except OSError:
+    except (OSError, BadPicture):
         return b""
     return text if len(text) <= metadata.XMP_BYTES else b""
