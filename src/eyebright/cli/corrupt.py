@@ -82,8 +82,10 @@ def command(
         return watch(file, runtime, Path(data), every, form, threads or cores())
     names = tuple(CORRUPTIONS) if only is None else chosen([name.strip() for name in only.split(",")])
     levels = numbers(severities)
-    for output in filter(None, (html, sheet)):
-        options.must_be_free(output, force)
+    if html:
+        options.must_be_free(html, force)
+    if sheet:
+        options.must_be_free(sheet, force, over="picture")
     if html and html == sheet:
         raise BadRequest("--html and --sheet name the same file; give each its own.")
 

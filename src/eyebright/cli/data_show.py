@@ -44,7 +44,7 @@ def command(data: str, reader: str | None, crops: bool, form: str, sheet: Path |
     if sheet is not None:
         if sheet.suffix.lower() not in (".html", ".htm", ".png"):
             raise BadRequest(f"--sheet {sheet}: a sheet is .html or .png.")
-        options.must_be_free(sheet, force)
+        options.must_be_free(sheet, force, over="picture" if sheet.suffix.lower() == ".png" else "")
     dataset = Dataset.read(data, reader, crops=crops)
     items = summary.sample(dataset)
     measured = list(_watched(summary.measured(dataset, items), len(items), "sizes"))
