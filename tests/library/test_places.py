@@ -1,5 +1,7 @@
 """Where a photo was taken, by its coordinates and in words."""
 
+import shutil
+
 import pytest
 
 from eyebright.library import places
@@ -58,3 +60,20 @@ def test_coordinates_that_were_put_right_are_another_place(library, folder):
     index(library, [str(folder)], color_recognizer())
     assert found(library, "paris") == set()
     assert found(library, "berlin") == {"a.jpg"}
+
+
+def test_what_was_taken_out_of_the_only_file_is_not_known_any_more(library, folder):
+    taken_at(folder, "a", 48.8049, 2.1204)
+    shutil.copy(folder / "a.jpg", folder / "copy.jpg")
+    index(library, [str(folder)], color_recognizer())
+    plain("red", 41).save(folder / "a.jpg")
+    index(library, [str(folder)], color_recognizer())
+    assert found(library, "paris") != set()  # its copy still says so
+    (folder / "copy.jpg").unlink()
+    plain("red", 41).save(folder / "a.jpg", comment=b"again")
+    index(library, [str(folder)], color_recognizer())
+    assert found(library, "paris") != set()  # it went in that same run
+    plain("red", 41).save(folder / "a.jpg", comment=b"and again")
+    index(library, [str(folder)], color_recognizer())
+    assert found(library, "paris") == set()
+    assert library.rows("SELECT latitude, camera FROM photo").fetchall() == [(None, None)]

@@ -84,18 +84,22 @@ def on_sphere(latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -
 
 
 def refresh(library: Library) -> None:
-    """Say in words where photos were taken that are new, or whose coordinates changed."""
+    """Say in words where photos were taken that are new, or whose coordinates changed or were taken out."""
     photos = library.rows(
         "SELECT photo.id, photo.latitude, photo.longitude FROM photo LEFT JOIN place ON place.photo = photo.id "
         "WHERE photo.latitude IS NOT NULL "
         "AND (photo.latitude IS NOT place.latitude OR photo.longitude IS NOT place.longitude)"
     ).fetchall()
-    if not photos:
+    lost = library.rows(
+        "SELECT place.photo FROM place JOIN photo ON photo.id = place.photo WHERE photo.latitude IS NULL"
+    ).fetchall()
+    if not photos and not lost:
         return
-    numbers, north, east = zip(*photos, strict=True)
     folders = [folder for (folder,) in library.rows("SELECT path FROM folder")]
+    found = at([north for _, north, _ in photos], [east for _, _, east in photos])
     with library.writing() as connection:
-        rows = [(*photo, *place) for photo, place in zip(photos, at(north, east), strict=True)]
+        rows = [(*photo, *place) for photo, place in zip(photos, found, strict=True)]
         connection.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?, ?)", rows)
-        for number in numbers:
+        connection.executemany("DELETE FROM place WHERE photo = ?", lost)
+        for number, *_ in (*photos, *lost):
             describe(connection, number, folders)

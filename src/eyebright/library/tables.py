@@ -97,7 +97,8 @@ class Tables:
     def photo(self, connection: sqlite3.Connection, one: Looked) -> int:
         """The row of a photo, with what this model says of it.
 
-        Of its files some may say when and where it was taken, and some not: what is not said takes nothing away.
+        Of its files some may say when and where it was taken, and some not: what is not said takes nothing away, unless
+        it was taken out of the only one that is there.
         """
         known = one.metadata
         (photo,) = connection.execute(
@@ -111,6 +112,11 @@ class Tables:
             (one.identity, one.kind, one.format, *one.size, known.taken, one.named, known.zone, known.camera,
              known.latitude, known.longitude, known.taken, known.taken),
         ).fetchone()  # fmt: skip
+        others = "SELECT EXISTS (SELECT 1 FROM file WHERE photo = ? AND NOT gone AND path != CAST(? AS TEXT))"
+        if connection.execute(others, (photo, text_of(one.found.path))).fetchone() == (0,):
+            facts = known.taken or one.named, known.zone, known.camera, known.latitude, known.longitude
+            sql = "UPDATE photo SET taken = ?, zone = ?, camera = ?, latitude = ?, longitude = ? WHERE id = ?"
+            connection.execute(sql, (*facts, photo))
         if one.look:
             values = one.hashes or None, one.look, photo
             connection.execute("UPDATE photo SET hashes = ?, look = ? WHERE id = ?", values)
