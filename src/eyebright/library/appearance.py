@@ -19,7 +19,7 @@ _LEVELS = (4, 6, 6)
 """Places for brightness and for the two colors."""
 _REACH = (0.0, 255.0), (48.0, 208.0), (48.0, 208.0)
 """Of values that get places of their own; what lies beyond falls into the last one."""
-_STEPS = np.array([36, 6, 1])
+_STEPS = 36, 6, 1
 """How far apart neighbors of each kind stand in the histogram."""
 _CORNERS = np.array([0, 1, 6, 7, 36, 37, 42, 43])
 _EDGES = 8.0, 24.0, 64.0
@@ -29,7 +29,8 @@ _ANGLES = 6
 
 def look(picture: Image.Image) -> NDArray[np.float16]:
     """An upright picture as (182,) numbers of length 1."""
-    small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+    whole = picture if picture.mode == "RGB" else picture.convert("RGB")
+    small = whole.resize((SIDE, SIDE), Image.Resampling.BOX)
     pixels = np.asarray(small.convert("YCbCr"), np.float32)
     gray = pixels[..., 0]
     half = gray.reshape(SIDE // 2, 2, SIDE // 2, 2).mean((1, 3))
@@ -43,11 +44,12 @@ def colors(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     last = np.array(_LEVELS, np.float32) - 1
     at = np.clip((pixels.reshape(-1, 3) - low) / (high - low), 0, 1 - 1e-6) * last
     floor = at.astype(np.intp)
-    part = at - floor
-    weights = [np.stack((1 - one, one), 1) for one in part.T]
-    weight = weights[0][:, :, None, None] * weights[1][:, None, :, None] * weights[2][:, None, None, :]
-    place = (floor @ _STEPS)[:, None] + _CORNERS
-    shares = np.bincount(place.ravel(), weight.ravel(), int(np.prod(_LEVELS)))
+    up = (at - floor).T
+    down = 1 - up
+    place = floor[:, 0] * _STEPS[0] + floor[:, 1] * _STEPS[1] + floor[:, 2]
+    sides = np.stack([first * second for first in (down[0], up[0]) for second in (down[1], up[1])])
+    weight = np.stack([sides * down[2], sides * up[2]], 1)  # (4, 2, pixels), as _CORNERS
+    shares = np.bincount((place + _CORNERS[:, None]).ravel(), weight.ravel(), int(np.prod(_LEVELS)))
     return np.sqrt(shares / len(at)).astype(np.float32)
 
 

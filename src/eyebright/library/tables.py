@@ -73,6 +73,8 @@ class Tables:
             photo = self.photos.get(one.identity)
             moved = photo is not None and (before is None or before.photo != photo)
             photo = self.photo(connection, one)
+            if before:
+                only(connection, photo, one)
             if before and before.photo not in (None, photo):
                 self.edited.append((before.photo, photo))
             as_before = before is not None and before.photo == photo and is_same(before, one.found)
@@ -87,9 +89,10 @@ class Tables:
             "changed = excluded.changed, sidecar = excluded.sidecar, gone = 0, error = excluded.error RETURNING id",
             (text_of(found.path), photo, found.size, changed, found.sidecar_changed, one.error),
         ).fetchone()
-        connection.execute("DELETE FROM word WHERE file = ?", (file,))
-        words = [(file, kind, value) for kind, value in one.metadata.words]
-        connection.executemany("INSERT OR IGNORE INTO word VALUES (?, ?, ?)", words)
+        if before:
+            connection.execute("DELETE FROM word WHERE file = ?", (file,))
+        if words := [(file, kind, value) for kind, value in one.metadata.words]:
+            connection.executemany("INSERT OR IGNORE INTO word VALUES (?, ?, ?)", words)
         for touched in {photo, before.photo if before else None} - {None}:
             describe(connection, touched, self.folders)
         return became
@@ -97,8 +100,7 @@ class Tables:
     def photo(self, connection: sqlite3.Connection, one: Looked) -> int:
         """The row of a photo, with what this model says of it.
 
-        Of its files some may say when and where it was taken, and some not: what is not said takes nothing away, unless
-        it was taken out of the only one that is there.
+        Of its files some may say when and where it was taken, and some not: what is not said takes nothing away.
         """
         known = one.metadata
         (photo,) = connection.execute(
@@ -112,11 +114,6 @@ class Tables:
             (one.identity, one.kind, one.format, *one.size, known.taken, one.named, known.zone, known.camera,
              known.latitude, known.longitude, known.taken, known.taken),
         ).fetchone()  # fmt: skip
-        others = "SELECT EXISTS (SELECT 1 FROM file WHERE photo = ? AND NOT gone AND path != CAST(? AS TEXT))"
-        if connection.execute(others, (photo, text_of(one.found.path))).fetchone() == (0,):
-            facts = known.taken or one.named, known.zone, known.camera, known.latitude, known.longitude
-            sql = "UPDATE photo SET taken = ?, zone = ?, camera = ?, latitude = ?, longitude = ? WHERE id = ?"
-            connection.execute(sql, (*facts, photo))
         if one.look:
             values = one.hashes or None, one.look, photo
             connection.execute("UPDATE photo SET hashes = ?, look = ? WHERE id = ?", values)
@@ -151,6 +148,16 @@ class Tables:
             self.folders.append(folder)
 
 
+def only(connection: sqlite3.Connection, photo: int, one: Looked) -> None:
+    """Of the only file of a photo that is there: what was taken out of it is not known any more."""
+    others = "SELECT EXISTS (SELECT 1 FROM file WHERE photo = ? AND NOT gone AND path != CAST(? AS TEXT))"
+    if connection.execute(others, (photo, text_of(one.found.path))).fetchone() == (0,):
+        said = one.metadata
+        facts = said.taken or one.named, said.zone, said.camera, said.latitude, said.longitude
+        sql = "UPDATE photo SET taken = ?, zone = ?, camera = ?, latitude = ?, longitude = ? WHERE id = ?"
+        connection.execute(sql, (*facts, photo))
+
+
 def is_same(before: Known, found: Found) -> bool:
     """Whether a file has the size and time that it had, and its sidecar, too."""
     return (before.size, before.changed, before.sidecar) == (found.size, found.changed, found.sidecar_changed)
@@ -164,13 +171,16 @@ def describe(connection: sqlite3.Connection, photo: int | None, folders: Sequenc
     words: list[str] = []
     for file, _ in some:
         words += [value for (value,) in connection.execute("SELECT value FROM word WHERE file = ?", (file,))]
-    for place in connection.execute("SELECT city, near, country FROM place WHERE photo = ?", (photo,)):
-        words += [name for name in place if name]
+    camera, *place = connection.execute(
+        "SELECT coalesce(camera, ''), city, near, country FROM photo LEFT JOIN place ON place.photo = photo.id "
+        "WHERE photo.id = ?",
+        (photo,),
+    ).fetchone()
+    words += [name for name in place if name]
     for name, title, attributes in connection.execute(
         "SELECT name, title, attributes FROM item WHERE photo = ?", (photo,)
     ):
         words += [title, name, *msgspec.json.decode(attributes).values()]
-    (camera,) = connection.execute("SELECT coalesce(camera, '') FROM photo WHERE id = ?", (photo,)).fetchone()
     values = photo, composed(" | ".join(dict.fromkeys(words))), composed(names), camera
     connection.execute("INSERT OR REPLACE INTO text (rowid, words, names, camera) VALUES (?, ?, ?, ?)", values)
 
