@@ -31,26 +31,33 @@ def look(picture: Image.Image) -> NDArray[np.float16]:
     """An upright picture as (182,) numbers of length 1."""
     whole = picture if picture.mode == "RGB" else picture.convert("RGB")
     small = whole.resize((SIDE, SIDE), Image.Resampling.BOX)
-    pixels = np.asarray(small.convert("YCbCr"), np.float32)
-    gray = pixels[..., 0]
+    pixels = np.asarray(small.convert("YCbCr"))
+    gray = pixels[..., 0].astype(np.float32)
     half = gray.reshape(SIDE // 2, 2, SIDE // 2, 2).mean((1, 3))
     parts = colors(pixels) / np.sqrt(2), textures(gray) / 2, textures(half) / 2
     return np.concatenate(parts, dtype=np.float16)
 
 
-def colors(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+def colors(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(H, W, 3) -> (144,) of length 1; each pixel counts for the eight places around its color."""
-    low, high = np.array(_REACH, np.float32).T
-    last = np.array(_LEVELS, np.float32) - 1
-    at = np.clip((pixels.reshape(-1, 3) - low) / (high - low), 0, 1 - 1e-6) * last
-    floor = at.astype(np.intp)
-    up = (at - floor).T
-    down = 1 - up
-    place = floor[:, 0] * _STEPS[0] + floor[:, 1] * _STEPS[1] + floor[:, 2]
-    sides = np.stack([first * second for first in (down[0], up[0]) for second in (down[1], up[1])])
-    weight = np.stack([sides * down[2], sides * up[2]], 1)  # (4, 2, pixels), as _CORNERS
-    shares = np.bincount((place + _CORNERS[:, None]).ravel(), weight.ravel(), int(np.prod(_LEVELS)))
-    return np.sqrt(shares / len(at)).astype(np.float32)
+    flat = pixels.reshape(-1, 3)
+    place = np.zeros(len(flat), np.intp)
+    weights = np.ones((1, len(flat)), np.float32)
+    for kind in range(3):
+        value = flat[:, kind]
+        place += _FLOORS[kind, value]
+        part = _PARTS[kind, value]
+        weights = (weights[:, None] * np.stack((1 - part, part))).reshape(-1, len(flat))
+    shares = np.bincount((place + _CORNERS[:, None]).ravel(), weights.ravel(), int(np.prod(_LEVELS)))
+    return np.sqrt(shares / len(flat)).astype(np.float32)
+
+
+def places() -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """(3, 256) each: of every value its place in the histogram, and how far it is on the way to the next one."""
+    low, high = np.array(_REACH, np.float32).T[:, :, None]
+    last = np.array(_LEVELS, np.float32)[:, None] - 1
+    at = np.clip((np.arange(256, dtype=np.float32) - low) / (high - low), 0, 1 - 1e-6) * last
+    return at.astype(np.intp) * np.array(_STEPS)[:, None], at - np.floor(at)
 
 
 def textures(gray: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -62,3 +69,6 @@ def textures(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     place = np.where(contrast > 0, 1 + (contrast - 1) * _ANGLES + angle, 0)
     shares = np.bincount(place.ravel(), minlength=1 + len(_EDGES) * _ANGLES).astype(np.float32)
     return np.sqrt(shares / place.size)
+
+
+_FLOORS, _PARTS = places()

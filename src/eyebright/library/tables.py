@@ -118,9 +118,9 @@ class Tables:
             values = one.hashes or None, one.look, photo
             connection.execute("UPDATE photo SET hashes = ?, look = ? WHERE id = ?", values)
         if one.scores is not None and one.identity not in self.photos:
-            best = np.argsort(-one.scores)[:MOST_LABELS]
+            some = np.flatnonzero(one.scores >= LEAST_SCORE)
+            best = some[np.argsort(-one.scores[some], kind="stable")[:MOST_LABELS]].tolist()
             labels = [(photo, self.model, self.nodes[at].id, round(float(one.scores[at]), 4)) for at in best]
-            labels = [row for row in labels if row[3] >= LEAST_SCORE]
             connection.executemany("INSERT OR REPLACE INTO label VALUES (?, ?, ?, ?)", labels)
             vectors = [(photo, self.model, time_s, vector.tobytes()) for time_s, vector in one.embeddings]
             connection.executemany(
