@@ -299,3 +299,10 @@ def test_a_catalog_under_another_name_takes_the_place_of_the_one_that_is_gone(li
     (shop / "again.csv").write_text(ROWS)
     catalog.index(library, str(shop / "again.csv"), recognizer)
     assert library.value("SELECT count(*) FROM item") == 8
+
+
+def test_a_catalog_that_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", "/dev/zero", tmp_path):
+        with pytest.raises(BadRequest, match="cannot be read as CSV"):
+            read(path)

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from eyebright.errors import BadRequest
+from eyebright.errors import BadPicture, BadRequest
+from eyebright.images import opened
 
 MOST_BYTES, MOST_ROWS, MOST_COLUMNS = 256_000_000, 1_000_000, 200
 DELIMITERS = ",;\t"
@@ -30,9 +31,9 @@ class Row(NamedTuple):
 def rows(path: str | Path, sought: Mapping[str, Sequence[str]], needed: Sequence[str]) -> Iterator[Row]:
     """The lines of a CSV file with a header; `sought` are columns by any of some names. Raises BadRequest."""
     try:
-        if os.path.getsize(path) > MOST_BYTES:
-            raise BadRequest(f"{path} has more than {MOST_BYTES // 1_000_000} MB; no catalog is that large.")
-        with open(path, "rb") as data:
+        with opened(path) as data:  # no pipe or device, which may have no end
+            if os.fstat(data.fileno()).st_size > MOST_BYTES:
+                raise BadRequest(f"{path} has more than {MOST_BYTES // 1_000_000} MB; no catalog is that large.")
             file = as_text(data)
             first = next(file, "")
             lines = csv.reader(chain([first], file), delimiter=delimiter(first))
@@ -48,6 +49,8 @@ def rows(path: str | Path, sought: Mapping[str, Sequence[str]], needed: Sequence
                     raise BadRequest(f"{path}, line {lines.line_num} holds a null byte.")
                 if any(values):
                     yield row(lines.line_num, dict(zip(header, values, strict=False)), columns)
+    except BadPicture as error:
+        raise BadRequest(f"{path} cannot be read as CSV: {error}") from None
     except UnicodeError:
         raise BadRequest(f"{path} is not text in UTF-8; save it as UTF-8 CSV.") from None
     except (OSError, csv.Error) as error:
@@ -55,9 +58,10 @@ def rows(path: str | Path, sought: Mapping[str, Sequence[str]], needed: Sequence
         raise BadRequest(f"{path} cannot be read as CSV: {why.lower()}.") from None
 
 
-def as_text(data: io.BufferedReader) -> io.TextIOWrapper:
+def as_text(data: BinaryIO) -> io.TextIOWrapper:
     """The text of a file, with or without a byte order mark."""
-    wide = data.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    wide = data.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    data.seek(0)
     return io.TextIOWrapper(data, encoding="utf-16" if wide else "utf-8-sig", newline="")
 
 

@@ -19,7 +19,7 @@ _KINDS = {
     "embedding": "time_s real, vector blob",
     "word": "kind text, value text",
     "item": "name text, title text, attributes text",
-    "decision": "id text, at text, what text, photo blob?, other blob?, label text?, undoes text?",
+    "decision": "id text, at text, what text, photo blob?, other blob?, label text?, undoes text?, by text?",
     "said": "photo blob, label text",
 }
 """What a column holds; SQLite itself takes anything. `?`: or nothing."""
