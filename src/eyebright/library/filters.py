@@ -244,13 +244,24 @@ def number_in(text: str, comma: object = False) -> float | None:
     [50.0, 1299.0, 1299.0, 9.5, 2.0, None, None]
     >>> [number_in(text, comma=True) for text in ("1.299", "1,299", "12.99", "1,299.00")]
     [1299.0, 1.299, 12.99, 1299.0]
+    >>> [number_in(text) for text in ("36,37,38", "192.168.0.1", "1,299,000", "−5")]
+    [None, None, 1299000.0, -5.0]
     """
+    text = text.strip().replace("−", "-")
     try:
         value = float("" if comma and "." in text else text)
     except ValueError:
-        found = _NUMBER.fullmatch(text.strip())
-        value = float(written_plainly(found["number"], bool(comma))) if found else math.nan
+        found = _NUMBER.fullmatch(text)
+        digits = found["number"] if found else ""
+        value = float(written_plainly(digits, bool(comma))) if digits and is_one(digits) else math.nan
     return value if math.isfinite(value) else None
+
+
+def is_one(digits: str) -> bool:
+    """Whether marks part thousands and decimals, and not several numbers."""
+    *whole, last = re.split("[.,]", re.sub(r"['’\s]", "", digits))
+    marks = set(re.findall("[.,]", digits))
+    return all(len(group) == 3 for group in whole[1:]) and (len(whole) < 2 or len(marks) > 1 or len(last) == 3)
 
 
 def has_comma(text: str) -> bool:
