@@ -201,6 +201,11 @@ def test_a_contact_sheet_is_whole_in_itself(shop, tmp_path):
     assert "--force overwrites" in again.err
 
 
+@pytest.mark.parametrize("photo", ["red.png", "1"])
+def test_a_sheet_shows_what_was_asked_for_by_path_or_id(shop, photo):
+    assert shop("search", "--like", photo, "--format", "html").out.count("asked for") == 1
+
+
 def test_a_sheet_says_that_nothing_was_found(shop):
     page = shop("search", "unicorn", "--format", "html").out
     assert "Nothing was found: no photo is known by unicorn." in page

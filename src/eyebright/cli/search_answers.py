@@ -126,7 +126,7 @@ def sheet(found: "Found", query: "Query", where: "Sequence[str]") -> str:
     title = described(query, where)
     count = options.counted(len(found.shown), "photo")
     body = f"<main>\n<h1>{escape(title)}</h1>\n<p>{escape(count if found.shown else sentence(found, near_name))}</p>"
-    for photo in filter(os.path.exists, (*query.like, query.image)):
+    for photo in filter(os.path.exists, found.asked):
         picture = small(photo, os.path.basename(photo))
         body += f'\n<figure class="asked">{picture}<figcaption>asked for</figcaption></figure>'
     if found.shown:

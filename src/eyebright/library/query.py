@@ -69,6 +69,8 @@ class One(NamedTuple):
 
 
 class Found(NamedTuple):
+    asked: list[str]
+    """Paths of the pictures that were asked for by name or id."""
     shown: list[One]
     near: list[Hit]
     """The nearest, similar or not."""
@@ -115,7 +117,8 @@ def find(
         for hit, others in each
     ]
     lost = [] if shown or query.tower or not query.text.strip() else words.unknown(library, query.text)
-    return Found(shown, near, found.cutoff, lost)
+    asked = [search.path_of(library, photo_of(library, photo)) for photo in query.like]
+    return Found([*asked, *filter(None, [query.image])], shown, near, found.cutoff, lost)
 
 
 def check(query: Query, explain: bool) -> None:
